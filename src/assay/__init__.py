@@ -1,0 +1,1 @@
+"""Assay: small-language-model judges, from expert labels to a gated verdict."""

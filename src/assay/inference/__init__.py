@@ -1,0 +1,1 @@
+"""The engine under every small judge: token rows in, label scores out."""

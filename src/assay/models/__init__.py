@@ -1,0 +1,1 @@
+"""Backbones, heads and adapters: the torch side of a judge."""

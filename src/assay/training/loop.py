@@ -1,0 +1,244 @@
+"""The training loop: transformers' Trainer, with our batches, our loss, early stopping on `dev` and resume after a kill.
+
+Checkpoints (the trained tensors as safetensors, and the Trainer's own state) live in a private run folder; the caller deletes it when
+the judge is stored. Only the last pool of rows of an epoch is ever short.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from torch import nn
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from assay.inference.torch_engine import best_dtype
+from assay.models.small_judge_model import SmallJudgeModel
+from assay.training.batches import Collator, LengthGroupedSampler, TrainingRow
+from assay.training.objectives import class_weights, loss_of, target_table
+from assay.training.settings import TrainingSettings
+from assay.schema.criterion import Scale
+
+_WEIGHTS = "trained.safetensors"
+_MONITOR = "eval_calibrated_loss"
+OnStep = Callable[[int, int], None]  # steps done, steps in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """What training did, epoch by epoch. Losses are mean cross-entropies in nats."""
+
+    epochs: tuple[Mapping[str, float], ...]
+    best_epoch: int
+    seconds: float
+    rows_per_s: float
+    tokens: int  # read in training, padding not counted
+    resumed_from_epoch: int | None
+    dtype: str
+    device: str
+
+
+class JudgeTrainer(Trainer):
+    """Trainer that computes our loss and stores only what is trained."""
+
+    def __init__(self, scale: Scale, weights: torch.Tensor, sampler: LengthGroupedSampler, **options: Any) -> None:
+        super().__init__(**options)
+        self._weights = weights
+        self._table = target_table(scale)
+        self._sampler = sampler
+
+    def compute_loss(  # type: ignore[override]
+        self, model: nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
+    ) -> Any:
+        """Our loss; the Trainer's hook."""
+        labels = inputs["labels"]
+        logits = model(inputs["input_ids"], inputs["attention_mask"])
+        loss = loss_of(logits, labels, self._weights.to(logits.device), self._table.to(logits.device))
+        return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
+
+    def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
+        """AdamW with one learning rate for the backbone and one for the head; the Trainer's hook."""
+        trained = [(name, tensor) for name, tensor in self.model.named_parameters() if tensor.requires_grad]
+        head = [tensor for name, tensor in trained if name.startswith("head.")]
+        body = [tensor for name, tensor in trained if not name.startswith("head.")]
+        groups = [{"params": body, "lr": self.args.learning_rate}, {"params": head, "lr": self.args.optim_args}]
+        self.optimizer = torch.optim.AdamW(
+            [{**group, "lr": float(group["lr"])} for group in groups if group["params"]],
+            weight_decay=self.args.weight_decay,
+            fused=True,
+        )
+        return self.optimizer
+
+    def _get_train_sampler(self, *_: Any) -> LengthGroupedSampler:
+        return self._sampler
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(trained_tensors(self.accelerator.unwrap_model(self.model)), folder / _WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        load_trained(model or self.model, Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        load_trained(self.model, Path(str(self.state.best_model_checkpoint)))
+
+
+def trained_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of the tensors that training changes, by name."""
+    return {
+        name: tensor.detach().cpu().clone().contiguous()
+        for name, tensor in model.named_parameters()
+        if tensor.requires_grad
+    }
+
+
+def load_trained(model: nn.Module, checkpoint: Path) -> None:
+    """Put a checkpoint's tensors back into the model."""
+    own = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, tensor in load_file(checkpoint / _WEIGHTS).items():
+            own[name].copy_(tensor)
+
+
+class _Steps(TrainerCallback):
+    def __init__(self, on_step: OnStep) -> None:
+        self._on_step = on_step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        del args, control
+        self._on_step(state.global_step, state.max_steps)
+
+
+def fit_model(
+    model: SmallJudgeModel,
+    train: list[TrainingRow],
+    dev: list[TrainingRow],
+    scale: Scale,
+    settings: TrainingSettings,
+    *,
+    run_folder: Path,
+    pad_id: int,
+    on_step: OnStep | None = None,
+) -> Fit:
+    """Train in place; at the end the model holds the weights of the best epoch on `dev`.
+
+    Called again after a kill with the same run folder, it goes on from the last finished epoch and ends with the same weights.
+    """
+    targets = np.array([row["labels"] for row in train])
+    sampler = LengthGroupedSampler([len(row["input_ids"]) for row in train], settings.batch_size, settings.seed)
+    callbacks: list[TrainerCallback] = [EarlyStoppingCallback(early_stopping_patience=settings.patience)]
+    trainer = JudgeTrainer(
+        scale,
+        class_weights(targets, len(scale.labels), balanced=settings.class_balance),
+        sampler,
+        model=model,
+        args=_arguments(settings, run_folder, len(train)),
+        train_dataset=train,
+        eval_dataset=sorted(dev, key=lambda row: len(row["input_ids"])),
+        data_collator=Collator(pad_id),
+        compute_metrics=_dev_metrics,
+        callbacks=[*callbacks, *([_Steps(on_step)] if on_step else [])],
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = get_last_checkpoint(str(run_folder)) if run_folder.is_dir() else None
+    outcome = trainer.train(resume_from_checkpoint=checkpoint)
+    return _fit_of(trainer, outcome.metrics, train, checkpoint)
+
+
+def _arguments(settings: TrainingSettings, run_folder: Path, rows: int) -> TrainingArguments:
+    cuda = torch.cuda.is_available()
+    steps = math.ceil(rows / settings.batch_size) * settings.epochs
+    return TrainingArguments(
+        output_dir=str(run_folder),
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=2 * settings.batch_size,
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        optim_args=str(settings.head_learning_rate),
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup_share * steps),
+        lr_scheduler_type="linear",
+        bf16=best_dtype() == "bfloat16",
+        use_cpu=not cuda,
+        seed=settings.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=2,  # the last and the best
+        load_best_model_at_end=True,
+        metric_for_best_model=_MONITOR,
+        greater_is_better=False,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=cuda,
+        log_level="error",
+    )
+
+
+def _dev_metrics(prediction: EvalPrediction) -> dict[str, float]:
+    """Accuracy, and log-loss at the best temperature: how well the scores separate, whatever their confidence.
+
+    The plain dev loss rises as soon as a small model grows over-confident, long before it separates worse; calibration takes care
+    of confidence later.
+    """
+    logits, labels = np.asarray(prediction.predictions, dtype=np.float64), np.asarray(prediction.label_ids)
+    accuracy = float((logits.argmax(axis=1) == labels).mean())
+    return {"accuracy": accuracy, "calibrated_loss": calibrated_loss(logits, labels)}
+
+
+def calibrated_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """min over T > 0 of the mean of −log softmax(logits / T)[label]; logits (n, k), labels (n,). In nats.
+
+    >>> round(calibrated_loss(np.array([[0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]), np.array([1, 0, 0])), 3)
+    0.637
+    """
+
+    def loss(log_temperature: float) -> float:
+        scores = log_softmax(logits / math.exp(log_temperature), axis=1)
+        return float(-scores[np.arange(len(labels)), labels].mean())
+
+    return float(minimize_scalar(loss, bounds=(-3, 5), method="bounded").fun)
+
+
+def _fit_of(trainer: Trainer, metrics: Mapping[str, float], train: list[TrainingRow], checkpoint: str | None) -> Fit:
+    epochs: dict[int, dict[str, float]] = {}
+    for entry in trainer.state.log_history:
+        values = epochs.setdefault(round(entry["epoch"]), {})
+        if "loss" in entry:
+            values["train_loss"] = entry["loss"]
+        if "eval_loss" in entry:
+            values["dev_loss"] = entry["eval_loss"]
+            values["dev_calibrated_loss"] = entry[_MONITOR]
+            values["dev_accuracy"] = entry["eval_accuracy"]
+    finished = max(epochs)
+    per_epoch = math.ceil(len(train) / trainer.args.train_batch_size)
+    resumed = int(checkpoint.rsplit("-", 1)[1]) // per_epoch if checkpoint else None
+    here = finished - (resumed or 0)
+    seconds = float(metrics["train_runtime"])
+    return Fit(
+        epochs=tuple({"epoch": float(epoch), **values} for epoch, values in sorted(epochs.items()) if values),
+        best_epoch=int(str(trainer.state.best_model_checkpoint).rsplit("-", 1)[1]) // per_epoch,
+        seconds=seconds,
+        rows_per_s=len(train) * here / seconds,
+        tokens=finished * sum(len(row["input_ids"]) for row in train),
+        resumed_from_epoch=resumed,
+        dtype=best_dtype(),
+        device=str(trainer.args.device),
+    )

@@ -1,0 +1,31 @@
+"""Agreement as measured at a freeze. (The coefficients themselves are tested with the metrics.)"""
+
+import pytest
+
+from assay.datasets.agreement import measured_agreement
+
+
+def pair(make_label, a, b):
+    return [make_label(a, labeller="ann"), make_label(b, labeller="bob")]
+
+
+def test_only_examples_with_two_labellers_count(criterion, make_label):
+    items = [
+        pair(make_label, "yes", "yes"),
+        pair(make_label, "no", "no"),
+        pair(make_label, "no", "yes"),
+        [make_label("no")],
+    ]
+    found = measured_agreement(items, criterion)
+    assert found["pairwise_agreement"]["value"] == pytest.approx(2 / 3)
+    # of 6 values 3 are yes: observed disagreement 2/6, expected 2·3·3/(6·5) = 0.6, α = 1 − (1/3)/0.6
+    assert found["krippendorff_alpha"]["value"] == pytest.approx(4 / 9)
+    assert found["pairwise_agreement"]["n"] == 3
+    assert found["pairwise_agreement"]["low"] < 2 / 3 < found["pairwise_agreement"]["high"]
+
+
+def test_what_is_undefined_is_left_out(criterion, make_label):
+    assert measured_agreement([[make_label("yes")]], criterion) == {}
+    one_label = measured_agreement([pair(make_label, "yes", "yes")] * 5, criterion)
+    assert set(one_label) == {"pairwise_agreement"}
+    assert one_label["pairwise_agreement"]["value"] == 1.0
