@@ -1,5 +1,7 @@
 """Shared by the tests of every folder: both databases, and small records to put into them."""
 
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -12,6 +14,9 @@ from assay.schema.ids import digest_files
 from assay.schema.judge_version import BackboneRef, Calibration, Decision, JudgeVersion, Rendering
 from assay.store.database import Database, open_database
 
+# pytest puts this folder on the import path; there tests/datasets would pass for the library of that name
+sys.path[:] = [entry for entry in sys.path if entry != str(Path(__file__).parent)]
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may reach the network; read when huggingface_hub is first imported
 SCHEMA_NUMBERS = count(1)
 
 
@@ -52,6 +57,22 @@ def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of a tiny backbone (`assay.testing.tiny_backbone`), made once for each kind and configuration."""
+    from assay.testing import tiny_backbone  # noqa: PLC0415 - torch, which most folders of tests do without
+
+    made: dict[str, Path] = {}
+
+    def make(kind: str, **config: object) -> Path:
+        key = f"{kind} {config}"
+        if key not in made:
+            made[key] = tiny_backbone(kind, tmp_path_factory.mktemp(kind), **config)
+        return made[key]
+
+    return make
 
 
 @pytest.fixture

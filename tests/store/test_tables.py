@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from assay.schema.errors import InputError
 from assay.schema.example import Example
-from assay.store.tables import BATCH_ROWS, check_key, from_text, in_batches, to_text, utc_now
+from assay.store.tables import BATCH_ROWS, check_key, from_text, in_batches, to_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.dictionaries(st.text(max_size=5), st.integers()))
@@ -34,10 +34,3 @@ def test_batches_cover_everything_in_order():
     batches = list(in_batches(iter(items)))
     assert [len(batch) for batch in batches] == [BATCH_ROWS, BATCH_ROWS, 1]
     assert [item for batch in batches for item in batch] == items
-
-
-def test_times_are_utc_texts_that_sort():
-    first, second = utc_now(), utc_now()
-    assert first <= second
-    assert first.endswith("+00:00")
-    assert len(first) == len("2026-01-01T00:00:00.000000+00:00")

@@ -152,7 +152,15 @@ def test_progress_counts_every_row(scene):
 def test_ordinal_scales_have_their_own_measures(make_scene):
     found = run(make_scene(ordinal_criterion(), n=600))
     assert found.main_measure == "macro_f1"
-    assert set(found.measures) == {"accuracy", "macro_f1", "kappa", "brier", "weighted_kappa", "mean_absolute_error"}
+    assert set(found.measures) == {
+        "accuracy",
+        "macro_f1",
+        "kappa",
+        "brier",
+        "brier_change",
+        "weighted_kappa",
+        "mean_absolute_error",
+    }
     assert set(found.per_label) == {"1", "2", "3", "4"}
     assert np.trace(np.array(found.confusion)) / found.answers.decided == pytest.approx(
         found.measures["accuracy"].value

@@ -8,7 +8,20 @@ simplest within one standard error of the best (Breiman et al. 1984, §3.4.3). T
 rows.
 
 Why a presumption and not plainly the simplest: a hundred rows cannot tell calibrators apart, and identity, the
-simplest, is the one that is wrong for a fine-tuned network. SIMULATIONS
+simplest, is the one that is wrong for a fine-tuned network. Simulated judges (eight kinds: over-confident, saturated,
+with wrong labels, leaning, nearly perfect, calibrated, weak; 60 draws each; these kinds were in view when the priors
+were set) whose ECE on as many or half again as many test rows was within the 95 % quantile of a perfectly calibrated
+judge:
+
+| | 100 rows | 200 rows |
+|---|---|---|
+| identity | 60 % | 53 % |
+| temperature.v1 | 79 % | 73 % |
+| the choice made here | 93 % (worst kind 82 %) | 92 % (82 %) |
+| desaturated.v1 always | 96 % (85 %) | 93 % (87 %) |
+
+The Brier score rose by more than 0.005 in 3 % and under 1 % of the draws. The worst kinds are judges with 3 % wrong
+labels and weak ones (F1 .76).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -20,13 +20,12 @@ from assay.datasets.splits import Placed, assign_splits, components
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import FROZEN_SPLITS, DatasetVersion, FrozenRow
 from assay.schema.errors import NotFoundError, RefusedError
-from assay.schema.ids import digest_json, short
+from assay.schema.ids import digest_json, short, utc_now
 from assay.schema.label import LABEL_SOURCES, Target
 from assay.schema.records import to_jsonable
 from assay.store import datasets, examples
 from assay.store.blobs import Blobs
 from assay.store.database import Database
-from assay.store.tables import utc_now
 
 
 def freeze(database: Database, blobs: Blobs, criterion: Criterion, settings: FreezeSettings) -> DatasetVersion:

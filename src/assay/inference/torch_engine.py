@@ -1,8 +1,8 @@
 """The `torch` engine: token rows → label scores, in this process, on the CPU or one GPU.
 
-Rows of a window are sorted by length and cut into batches under a token budget, so that little is spent on padding; weights are in
-bfloat16 where the processor multiplies it natively. The scores of a row do not depend on the rows beside it, beyond
-bfloat16 rounding. It knows nothing of examples, calibration or decisions.
+Rows of a window are sorted by length and cut into batches under a token budget, so that little is spent on padding;
+weights are in bfloat16 where the processor multiplies it natively. The scores of a row do not depend on the rows
+beside it, beyond bfloat16 rounding. It knows nothing of examples, calibration or decisions.
 """
 
 import time
@@ -106,7 +106,7 @@ def best_dtype() -> Dtype:
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     # AVX-512 BF16 or AMX; elsewhere PyTorch emulates bfloat16, more slowly than float32
-    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"  # noqa: SLF001 - no public query
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
 
 
 def torch_dtype(dtype: Dtype) -> torch.dtype:

@@ -17,13 +17,12 @@ from assay.ingest.set_aside import SetAside
 from assay.schema.criterion import Criterion
 from assay.schema.errors import ConflictError, RefusedError
 from assay.schema.example import Example
-from assay.schema.ids import digest_file, new_id
+from assay.schema.ids import digest_file, new_id, utc_now
 from assay.schema.label import Label
 from assay.store import criteria, examples, imports
 from assay.store.database import Database
 from assay.store.examples import Added
 from assay.store.imports import ImportRecord
-from assay.store.tables import utc_now
 
 Progress: TypeAlias = Callable[[int], None]  # called with the number of rows read so far
 _Add: TypeAlias = Callable[[list[Example], list[Label], str], Added]

@@ -11,7 +11,8 @@ from assay.schema.verdict import Verdict
 class Judge(Protocol):
     """Anything that answers one criterion.
 
-    The command line, the Python API and validation all call `judge_many`; a verdict does not depend on the examples beside it.
+    The command line, the Python API and validation all call `judge_many`; a verdict does not depend on the examples
+    beside it.
     """
 
     @property
@@ -25,5 +26,7 @@ class Judge(Protocol):
         ...
 
     def judge_many(self, examples: Iterable[Example]) -> Iterator[Verdict]:
-        """One verdict an example, in order; an example that cannot be judged gives a Failed verdict, never an exception."""
+        """One verdict an example, in order; an example that cannot be judged gives a Failed verdict, never an
+        exception.
+        """
         ...

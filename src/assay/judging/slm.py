@@ -28,12 +28,14 @@ class SmallJudge:
         self.version = version
         self._engine = engine
         self._tokens = tokens
-        self._probabilities = probability_map(version.calibration, version.criterion.labels)
+        self._probabilities = probability_map(version.calibration, version.criterion)
         self._window = window
 
     @classmethod
     def load(cls, version: JudgeVersion, folder: Path) -> Self:
-        """A judge from its (verified) folder. Raises NotFoundError, IntegrityError where its backbone is missing or another."""
+        """A judge from its (verified) folder. Raises NotFoundError, IntegrityError where its backbone is missing or
+        another.
+        """
         model, tokenizer = load_model(version, folder, torch_dtype(version.dtype))
         engine = TorchEngine(model, device=best_device(), pad_id=tokenizer.pad_token_id or 0)
         return cls(version, engine, Tokens(tokenizer, version.family, version.criterion, version.rendering))
@@ -55,7 +57,9 @@ class SmallJudge:
     def judge_many(
         self, examples: Iterable[Example], on_batch: Callable[[int], None] | None = None
     ) -> Iterator[Verdict]:
-        """One verdict an example, in order, in constant memory. `on_batch` hears the number of examples of each finished batch."""
+        """One verdict an example, in order, in constant memory. `on_batch` hears the number of examples of each
+        finished batch.
+        """
         source = iter(examples)
         while window := list(itertools.islice(source, self._window)):
             yield from self._judge_window(window, on_batch)
@@ -69,10 +73,11 @@ class SmallJudge:
                 rows.append(row)
                 places.append(place)
             else:
-                verdicts[place] = self._failed(row)
+                verdicts[place] = self._failed(f"{row.code}: {row.problem}")
         if rows:
             scored = self._engine.score(rows, on_batch)
-            probabilities = self._probabilities(scored.scores)
+            finite = np.isfinite(scored.scores).all(axis=1, keepdims=True)
+            probabilities = self._probabilities(np.where(finite, scored.scores, 0.0))
             for number, place in enumerate(places):
                 verdicts[place] = self._verdict(
                     scored.scores[number],
@@ -94,8 +99,8 @@ class SmallJudge:
         except InputError as error:
             return error
 
-    def _failed(self, error: InputError) -> Failed:
-        return Failed(reason=f"{error.code}: {error.problem}", action=self.version.fallback, judge=self.id)
+    def _failed(self, reason: str) -> Failed:
+        return Failed(reason=reason, action=self.version.fallback, judge=self.id)
 
     def _verdict(
         self,
@@ -104,6 +109,8 @@ class SmallJudge:
         latency_ms: float,
         truncated_tokens: int,
     ) -> Verdict:
+        if not np.isfinite(scores).all():
+            return self._failed("the model's scores are not finite numbers")
         labels = self.criterion.labels
         by_label = dict(zip(labels, probabilities.tolist(), strict=True))
         by_score = dict(zip(labels, scores.tolist(), strict=True))
@@ -128,18 +135,27 @@ class SmallJudge:
         )
 
 
-def probability_map(calibration: Calibration, labels: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
-    """Scores (n, k) → probabilities (n, k) at the production base rate."""
+def probability_map(calibration: Calibration, criterion: Criterion) -> Callable[[np.ndarray], np.ndarray]:
+    """Scores (n, k) → probabilities (n, k) at the production base rate, both in the order of the scale."""
     fitted = calibrator(calibration.calibrator, calibration.parameters)
+    order = calibration_order(criterion)
+    back = np.argsort(order)
+    labels = [criterion.labels[place] for place in order]
     from_rate = np.array([calibration.fitted_base_rate[label] for label in labels])
     to_rate = np.array([calibration.production_base_rate[label] for label in labels])
-    return lambda scores: shift(fitted.apply(scores), from_rate, to_rate)
+    return lambda scores: shift(fitted.apply(scores[:, order]), from_rate, to_rate)[:, back]
+
+
+def calibration_order(criterion: Criterion) -> list[int]:
+    """Places of the labels as calibrators want them: a binary scale's positive label last, else as they are."""
+    return sorted(range(len(criterion.labels)), key=lambda place: criterion.labels[place] == criterion.scale.positive)
 
 
 def decide(probabilities: dict[str, float], version: JudgeVersion) -> str | None:
     """The label for calibrated probabilities, or None inside the abstention band.
 
-    Binary: the positive label when its probability ≥ the threshold. Other scales: the most probable label (the first of equals).
+    Binary: the positive label when its probability ≥ the threshold. Other scales: the most probable label (the first
+    of equals).
     """
     decision, scale = version.decision, version.criterion.scale
     if scale.positive is None or decision.threshold is None:

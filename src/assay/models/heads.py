@@ -1,6 +1,7 @@
 """Head: the classifier on top of an encoder, and the rows of a decoder's output layer that read the verdict."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -25,6 +26,7 @@ class MeanPoolHead(nn.Module):
         states: torch.Tensor,  # (batch, tokens, hidden)
         attention_mask: torch.Tensor,  # (batch, tokens), 1 for tokens that count
     ) -> torch.Tensor:  # (batch, labels), float32
+        """Logits over the labels."""
         mask = attention_mask.unsqueeze(-1)
         pooled = (states.float() * mask).sum(dim=1) / mask.sum(dim=1)
         logits: torch.Tensor = self.classifier(self.dropout(pooled).to(self.classifier.weight.dtype))
@@ -47,7 +49,7 @@ class MeanPoolHead(nn.Module):
 def label_rows(
     states: torch.Tensor,  # (batch, tokens, hidden): final states of a decoder, right-padded
     attention_mask: torch.Tensor,  # (batch, tokens)
-    output_layer: nn.Linear,
+    output_layer: Any,  # nn.Linear with or without a bias
     label_token_ids: torch.Tensor,  # (labels,)
     softcap: float | None,
 ) -> torch.Tensor:  # (batch, labels), float32

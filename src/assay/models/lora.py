@@ -18,13 +18,15 @@ def add_lora(model: torch.nn.Module, backbone: Backbone, rank: int = DEFAULT_RAN
     config = LoraConfig(
         r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules="all-linear", task_type=task, bias="none"
     )
-    adapted: PeftModel = get_peft_model(model, config)  # type: ignore[arg-type]
+    adapted: PeftModel = get_peft_model(model, config)
     return adapted
 
 
 def save_lora(model: PeftModel, folder: Path, backbone: Backbone) -> None:
     """Write the adapter folder; the base model is named as the user named it."""
-    model.peft_config["default"].base_model_name_or_path = backbone.ref.name
+    config: Any = model.peft_config["default"]
+    config.base_model_name_or_path = backbone.ref.name
+    config.target_modules = sorted(config.target_modules)  # PEFT writes a set: another order in every process
     model.save_pretrained(str(folder / ADAPTER_FOLDER), safe_serialization=True, save_embedding_layers=False)
     (folder / ADAPTER_FOLDER / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
 

@@ -1,21 +1,25 @@
 """The trainable model under a small judge: token rows in, one logit a label out, for encoders and decoders alike.
 
-Training builds one with `new_model`, saves it with `save_parts` into the judge's folder; the engine gets it back with `load_model`.
+Training builds one with `new_model`, saves it with `save_parts` into the judge's folder; the engine gets it back with
+`load_model`.
 """
 
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import nn
 
 from assay.models.backbone import Backbone, check_same_weights, find_backbone, load_tokenizer
 from assay.models.heads import MeanPoolHead, label_rows
 from assay.models.lora import DEFAULT_RANK, add_lora, load_lora, save_lora
+from assay.schema.errors import InputError, shown
 from assay.schema.judge_version import JudgeVersion, Method
 
 BACKBONE_FOLDER = "backbone"  # method `full`: the fine-tuned weights
 TOKENIZER_FOLDER = "tokenizer"
+LOGIT_TOLERANCE = 1e-3  # of the largest logit; float32 rounding stays far below, a scaled logit far above
 
 
 class EncoderModel(nn.Module):
@@ -44,8 +48,12 @@ class DecoderModel(nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Logits of the label tokens. Shapes: (batch, tokens) twice, right-padded → (batch, labels) float32."""
-        causal: Any = self.body.get_base_model() if hasattr(self.body, "peft_config") else self.body
-        states = causal.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        causal: Any = self.body
+        if isinstance(self.body, PeftModel):
+            causal = self.body.get_base_model()
+        states = causal.base_model(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        ).last_hidden_state
         softcap = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
         return label_rows(states, attention_mask, causal.get_output_embeddings(), self.label_token_ids, softcap)
 
@@ -63,9 +71,12 @@ def new_model(
 ) -> SmallJudgeModel:
     """A model ready to train: what the method trains requires gradients, the rest does not.
 
-    Word embeddings stay frozen under `full`: on small data they move little, and they are most of a small encoder's bytes.
+    Word embeddings stay frozen under `full`: on small data they move little, and they are most of a small encoder's
+    bytes. Raises InputError for a decoder whose output layer is not read as it should (`check_label_rows`).
     """
     body: nn.Module = backbone.load()
+    if backbone.family == "decoder":
+        check_label_rows(DecoderModel(body, label_token_ids))
     if method == "lora":
         body = add_lora(body, backbone, lora_rank)
     else:
@@ -74,6 +85,26 @@ def new_model(
     if backbone.family == "decoder":
         return DecoderModel(body, label_token_ids)
     return EncoderModel(body, MeanPoolHead(backbone.config.get_text_config().hidden_size, labels))
+
+
+@torch.inference_mode()
+def check_label_rows(model: DecoderModel) -> None:
+    """Compare the label rows with the model's own output on a short input. Raises InputError where they differ.
+
+    Some architectures do more to the output layer's logits than a soft cap (Granite divides them, Cohere multiplies
+    them); their verdicts would be read wrong.
+    """
+    ids = model.label_token_ids.repeat(2).unsqueeze(0)
+    ours = model(ids, torch.ones_like(ids))
+    body: Any = model.body
+    theirs = body(input_ids=ids, use_cache=False).logits[:, -1, model.label_token_ids].float()
+    if (ours - theirs).abs().max() > LOGIT_TOLERANCE * theirs.abs().max():
+        raise InputError(
+            f"The verdict of a {type(body).__name__} cannot be read: it changes the logits of its output layer.",
+            required="logits that are the output layer's, soft-capped or not (Llama, Qwen, Gemma, Mistral, Phi, …)",
+            got=f"{shown(ours[0].tolist())}, where the model itself gives {shown(theirs[0].tolist())}",
+            next_step="choose another backbone",
+        )
 
 
 def save_parts(model: SmallJudgeModel, folder: Path, backbone: Backbone, method: Method) -> None:
@@ -90,7 +121,8 @@ def save_parts(model: SmallJudgeModel, folder: Path, backbone: Backbone, method:
 def load_model(version: JudgeVersion, folder: Path, dtype: torch.dtype) -> tuple[SmallJudgeModel, Any]:
     """The model and the tokenizer of a judge, for judging. Raises NotFoundError, IntegrityError.
 
-    The base model is looked up by its name unless the judge brings its own weights (`full`), and must be the very one trained on.
+    The base model is looked up by its name unless the judge brings its own weights (`full`), and must be the very one
+    trained on.
     """
     if version.method == "full":
         body = find_backbone(str(folder / BACKBONE_FOLDER)).load(dtype)

@@ -1,8 +1,8 @@
 """Fitting a rendered example into the window: which tokens of which segment stay.
 
-Only content is cut, in the order that the judge version declares (`truncate`), never the template, so the question and the place
-where the verdict is read always survive. Turns lose their beginning (the latest turns stay), other fields their end. What was
-cut is counted on the verdict.
+Only content is cut (and the role of a turn with the turn), in the order that the judge version declares (`truncate`),
+never the rest of the template, so the question and the place where the verdict is read always survive. Turns lose their
+beginning (the latest turns stay), other fields their end. What was cut is counted on the verdict.
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,7 @@ def fit(
         >>> from assay.rendering.segments import content, template
         >>> fit([content("…", "input"), template("?")], [10, 2], 8)
         Fitted(ranges=((0, 6), (0, 2)), truncated_tokens=4)
+
     """
     ranges = [(0, length) for length in lengths]
     excess = sum(lengths) - max_tokens

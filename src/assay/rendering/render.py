@@ -11,7 +11,7 @@ from assay.schema.judge_version import Layout
 def render(example: Example, criterion: Criterion, template: str, layout: Layout) -> tuple[Segment, ...]:
     """Segments of an example under a named template. Raises InputError when no read field has text, NotFoundError."""
     segments = template_named(template)(example, criterion, layout)
-    if not any(segment.field for segment in segments if segment.text.strip()):
+    if not any(segment.text.strip() for segment in segments if segment.kind == "content"):
         raise InputError(
             f"Example {shown(example.id)} has no text to judge.",
             required=f"text in one of the fields {list(criterion.reads)} that criterion {criterion.key!r} reads",

@@ -1,7 +1,7 @@
 """Segments: a rendered example, piece by piece, each piece marked as ours or as content under judgement.
 
-Ours (template text, separators) may hold special tokens; content never becomes one. The model side turns each segment into
-token ids by its kind, then `fitting.fit` decides what stays in the window.
+Ours (template text, separators) may hold special tokens; content never becomes one. The model side turns each segment
+into token ids by its kind, then `fitting.fit` decides what stays in the window.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ SegmentKind: TypeAlias = Literal["template", "separator", "content"]
 class Segment:
     """One piece of a rendered example.
 
-    `field` names the example's field that a content segment shows; None for pieces of the template, which are never cut.
-    A separator carries no text: the model side puts its tokenizer's own separator there.
+    `field` names the example's field that a segment shows, or belongs to as the role of a turn does; None for the
+    other pieces of the template, which are never cut. A separator carries no text: the model side puts its
+    tokenizer's own separator there.
     """
 
     kind: SegmentKind
@@ -25,9 +26,9 @@ class Segment:
     field: Field | None = None
 
 
-def template(text: str) -> Segment:
-    """Text of ours."""
-    return Segment(kind="template", text=text)
+def template(text: str, field: Field | None = None) -> Segment:
+    """Text of ours; with a field, a piece that goes when that field's content is cut (the role of a turn)."""
+    return Segment(kind="template", text=text, field=field)
 
 
 def content(text: str, field: Field) -> Segment:

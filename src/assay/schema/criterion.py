@@ -1,7 +1,7 @@
 """Criterion: one question with a scale, worded guidance and a version.
 
-A criterion lives in `criteria/<name>.toml`, in git. Labels, datasets and judges are bound to its `key` (name and version) and
-to its `digest` (every word of it).
+A criterion lives in `criteria/<name>.toml`, in git. Labels, datasets and judges are bound to its `key` (name and
+version) and to its `digest` (every word of it).
 """
 
 from collections.abc import Mapping
@@ -61,8 +61,8 @@ class Scale:
 class Criterion:
     """One question that judges answer.
 
-    `reads` names the fields of an example that a judge sees, in reading order. `base_rate` is the declared share of the positive label in
-    production (binary only); None means that it is not known.
+    `reads` names the fields of an example that a judge sees, in reading order. `base_rate` is the declared share of
+    the positive label in production (binary only); None means that it is not known.
     """
 
     name: str

@@ -36,8 +36,8 @@ class Waiver:
 class DatasetVersion:
     """The description of a frozen dataset; its rows are the blob `rows_blob` (canonical JSON, one FrozenRow a line).
 
-    `agreement` holds the labellers' agreement as measured at the freeze (coefficient name → value, low, high, n), empty where no
-    example has two labellers. `counts` is split → label → rows.
+    `agreement` holds the labellers' agreement as measured at the freeze (coefficient name → value, low, high, n),
+    empty where no example has two labellers. `counts` is split → label → rows.
     """
 
     id: str  # advice-data-3f2a91c0

@@ -15,6 +15,7 @@ class AssayError(Exception):
         required: what would have been accepted.
         got: what came; pass user values through `shown` first.
         next_step: what to do next, preferably a command.
+
     """
 
     code = "error"

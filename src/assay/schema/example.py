@@ -16,8 +16,8 @@ CONTENT_FIELDS = ("input", "output", "context", "reference", "turns", "output_a"
 class Example:
     """One thing to be judged.
 
-    `group` is what must not straddle splits (trace, session, document); without one the example is its own group. `weight` is
-    the inverse of its sampling probability, 1 where it was not sampled.
+    `group` is what must not straddle splits (trace, session, document); without one the example is its own group.
+    `weight` is the inverse of its sampling probability, 1 where it was not sampled.
     """
 
     id: str
@@ -43,7 +43,9 @@ class Example:
         return digest_json(self.content())
 
     def text(self, fields: tuple[str, ...] = CONTENT_FIELDS) -> str:
-        """The text of the named fields in that order, joined by line feeds (for deduplication and baselines, not for models)."""
+        """The text of the named fields in that order, joined by line feeds (for deduplication and baselines, not for
+        models).
+        """
         pieces = (field_text(getattr(self, name)) for name in fields)
         return "\n".join(piece for piece in pieces if piece)
 
@@ -54,7 +56,8 @@ def field_text(value: Content | tuple[Turn, ...] | None) -> str:
         return ""
     if isinstance(value, str):
         return value
-    return "\n".join(text_of(item.content) if isinstance(item, Turn) else text_of((item,)) for item in value)
+    pieces = (text_of(item.content) if isinstance(item, Turn) else text_of((item,)) for item in value)
+    return "\n".join(piece for piece in pieces if piece)
 
 
 def to_jsonable_content(value: Content | tuple[Turn, ...]) -> Any:

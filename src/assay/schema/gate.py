@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Gate:
     """A requirement and what was measured.
 
-    `measured` is None where it could not be measured; such a gate is not passed. `low` and `high` bound the measured value.
+    `measured` is None where it could not be measured; such a gate is not passed. `low` and `high` bound the measured
+    value.
     """
 
     name: str  # such as beats-baseline

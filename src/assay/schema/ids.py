@@ -1,4 +1,4 @@
-"""Names: ids that sort by time, and digests of content.
+"""Names: ids and times that sort by time, and digests of content.
 
 `new_id("imp")` gives `imp_01JD…` (a ULID: 48 bits of milliseconds, 80 random bits). `digest_json` names a value by the
 SHA-256 of its canonical JSON: sorted keys, no spaces, UTF-8, no NaN.
@@ -7,6 +7,7 @@ SHA-256 of its canonical JSON: sorted keys, no spaces, UTF-8, no NaN.
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ _READ_BYTES = 1 << 20
 def new_id(prefix: str) -> str:
     """A new id, sortable by creation time: prefix, underscore, 26 characters."""
     return f"{prefix}_{ULID()}"
+
+
+def utc_now() -> str:
+    """The time as ISO 8601 text in UTC, with microseconds; such texts sort by time."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def canonical_json(value: Any) -> str:

@@ -1,6 +1,7 @@
 """JudgeVersion: the immutable recipe of a judge, named by the digest of everything that can change a verdict.
 
-`judge.json` in the judge's folder is this record. Its digest covers every field but `created_at`, so equal recipes have one name.
+`judge.json` in the judge's folder is this record. Its digest covers every field but `created_at`, so equal recipes
+have one name.
 """
 
 from collections.abc import Mapping
@@ -34,7 +35,8 @@ class BackboneRef:
 class Rendering:
     """How an example becomes tokens.
 
-    `truncate` names the fields in the order in which they are cut when the window is full; the verdict's question is never cut.
+    `truncate` names the fields in the order in which they are cut when the window is full; the verdict's question is
+    never cut.
     """
 
     template: str  # such as encoder.v1
@@ -49,7 +51,8 @@ class Rendering:
 class Calibration:
     """Raw scores → probabilities at the production base rate.
 
-    `fitted_base_rate` is the weighted base rate of the rows it was fitted on, by label; `production_base_rate` the rate that probabilities are moved to.
+    `fitted_base_rate` is the weighted base rate of the rows it was fitted on, by label; `production_base_rate` the
+    rate that probabilities are moved to.
     """
 
     calibrator: str  # such as temperature.v1
@@ -65,7 +68,8 @@ class Decision:
     """Where a probability becomes a label.
 
     Binary: positive when its probability ≥ `threshold`. Other scales: the most probable label; `threshold` is None.
-    `abstain_low`/`abstain_high` bound the abstention band of the positive probability; equal to each other when there is none.
+    `abstain_low`/`abstain_high` bound the abstention band of the positive probability; equal to each other when there
+    is none.
     """
 
     threshold: float | None

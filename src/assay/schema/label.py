@@ -25,8 +25,8 @@ class Label:
 class Target:
     """What the labels of an example amount to.
 
-    `source` is that of the deciding labels (the most trusted source present decides alone). `agreement` is the share of the deciding
-    labels that gave `value`, in (0, 1].
+    `source` is that of the deciding labels (the most trusted source present decides alone). `agreement` is the share
+    of the deciding labels that gave `value`, in (0, 1].
     """
 
     value: str

@@ -38,10 +38,10 @@ class Turn:
 
 
 def text_of(content: Content) -> str:
-    """The text of a content; images are left out.
+    r"""The text of a content; images are left out.
 
     >>> text_of((TextPart(text="a"), ImagePart(blob="0" * 64), TextPart(text="b")))
-    'a\\nb'
+    'a\nb'
     """
     if isinstance(content, str):
         return content

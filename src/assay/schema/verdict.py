@@ -12,8 +12,9 @@ Action: TypeAlias = Literal["allow", "flag", "block", "allow-and-flag"]
 class Decided:
     """The judge gave a label.
 
-    `probability` is the calibrated probability of `label`; `probabilities` holds every label's, summing to 1; `scores` are the raw
-    log-softmax values behind them. `truncated_tokens` counts what the declared truncation left out.
+    `probability` is the calibrated probability of `label`; `probabilities` holds every label's, summing to 1;
+    `scores` are the raw log-softmax values behind them. `truncated_tokens` counts what the declared truncation left
+    out.
     """
 
     label: str

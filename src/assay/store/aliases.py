@@ -10,8 +10,9 @@ from typing import Literal, TypeAlias
 
 from sqlalchemy import Column, Connection, ForeignKey, String, Table, Text, delete, insert, select
 
+from assay.schema.ids import utc_now
 from assay.store.judges import judge_versions
-from assay.store.tables import KEY, lock, metadata, sequence_column, time_column, utc_now
+from assay.store.tables import KEY, lock, metadata, sequence_column, time_column
 
 Alias: TypeAlias = Literal["candidate", "shadow", "canary", "champion"]
 Move: TypeAlias = Literal["set", "promote", "rollback"]

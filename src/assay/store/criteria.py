@@ -4,7 +4,7 @@ from sqlalchemy import Column, Connection, String, Table, insert, select
 
 from assay.schema.criterion import Criterion
 from assay.schema.errors import ConflictError, NotFoundError, shown
-from assay.schema.ids import short
+from assay.schema.ids import short, utc_now
 from assay.store.tables import (
     KEY,
     check_key,
@@ -15,7 +15,6 @@ from assay.store.tables import (
     sequence_column,
     time_column,
     to_text,
-    utc_now,
 )
 
 criteria = Table(

@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, ForeignKey, Index, String, Subquery, 
 
 from assay.schema.errors import ConflictError, NotFoundError, shown
 from assay.schema.example import Example
+from assay.schema.ids import utc_now
 from assay.schema.label import Label
 from assay.store import criteria
 from assay.store.imports import imports
@@ -28,7 +29,6 @@ from assay.store.tables import (
     sequence_column,
     time_column,
     to_text,
-    utc_now,
 )
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import Column, Connection, ForeignKey, String, Table, insert, select
 
 from assay.schema.gate import GateDecision
+from assay.schema.ids import utc_now
 from assay.store.judges import judge_versions
 from assay.store.tables import (
     KEY,
@@ -13,7 +14,6 @@ from assay.store.tables import (
     sequence_column,
     time_column,
     to_text,
-    utc_now,
 )
 
 gate_decisions = Table(

@@ -7,7 +7,6 @@ Knows no table by name.
 import json
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -52,11 +51,6 @@ def record_column() -> Column[str]:
 def time_column(name: str) -> Column[str]:
     """The column of a time."""
     return Column(name, String, nullable=False)
-
-
-def utc_now() -> str:
-    """The time as ISO 8601 text in UTC, with microseconds; such texts sort by time."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def to_text(record: Any) -> str:

@@ -1,6 +1,7 @@
 """Batches: rows of tokens with their targets, grouped by length, padded to the longest of the batch."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypedDict
 
 import torch
@@ -8,6 +9,7 @@ from torch.utils.data import Sampler
 
 from assay.inference.torch_engine import padded
 from assay.models.tokens import TokenRow
+from assay.schema.criterion import Scale
 
 POOL_BATCHES = 8  # batches sorted together: larger pads less, smaller shuffles better
 
@@ -22,6 +24,16 @@ class TrainingRow(TypedDict):
 def training_rows(rows: Sequence[TokenRow], targets: Sequence[int]) -> list[TrainingRow]:
     """Token rows with their targets (indices of the scale's labels)."""
     return [TrainingRow(input_ids=row.ids, labels=target) for row, target in zip(rows, targets, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What a model is trained on, the rows that early stopping sees, and their scale."""
+
+    train: list[TrainingRow]
+    dev: list[TrainingRow]
+    scale: Scale
+    pad_id: int
 
 
 class Collator:
@@ -40,9 +52,10 @@ class Collator:
 class LengthGroupedSampler(Sampler[int]):
     """An order in which rows of like length stand together, and batches come shuffled.
 
-    Each epoch shuffles all rows, cuts them into pools of `POOL_BATCHES` batches, sorts each pool by length, cuts it into batches and shuffles
-    the batches of the whole epoch. transformers' own sampler keeps its pools (50 batches) in descending order, which on small data sets sorts the
-    whole epoch. The order depends on the seed and the epoch alone, so that a resumed run goes on as it would have.
+    Each epoch shuffles all rows, cuts them into pools of `POOL_BATCHES` batches, sorts each pool by length, cuts it
+    into batches and shuffles the batches of the whole epoch. transformers' own sampler keeps its pools (50 batches)
+    in descending order, which on small data sets sorts the whole epoch. The order depends on the seed and the epoch
+    alone, so that a resumed run goes on as it would have.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
@@ -61,8 +74,8 @@ class LengthGroupedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch)
         shuffled = torch.randperm(len(self._lengths), generator=generator)
-        pools = shuffled.split(self._batch_size * POOL_BATCHES)
-        batches = [batch for pool in pools for batch in self._sorted(pool).split(self._batch_size)]
+        pools = torch.split(shuffled, self._batch_size * POOL_BATCHES)
+        batches = [batch for pool in pools for batch in torch.split(self._sorted(pool), self._batch_size)]
         # a short batch goes last: the DataLoader cuts batches by count
         full = [batch for batch in batches if len(batch) == self._batch_size]
         rest = [batch for batch in batches if len(batch) < self._batch_size]

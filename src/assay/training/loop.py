@@ -1,7 +1,8 @@
-"""The training loop: transformers' Trainer, with our batches, our loss, early stopping on `dev` and resume after a kill.
+"""The training loop: transformers' Trainer, with our batches, our loss, early stopping on `dev` and resume after a
+kill.
 
-Checkpoints (the trained tensors as safetensors, and the Trainer's own state) live in a private run folder; the caller deletes it when
-the judge is stored. Only the last pool of rows of an epoch is ever short.
+Checkpoints (the trained tensors as safetensors, and the Trainer's own state) live in a private run folder; the caller
+deletes it when the judge is stored. Only the last pool of rows of an epoch is ever short.
 """
 
 import math
@@ -12,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import nn
@@ -24,16 +24,15 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
-from assay.inference.torch_engine import best_dtype
 from assay.models.small_judge_model import SmallJudgeModel
-from assay.training.batches import Collator, LengthGroupedSampler, TrainingRow
+from assay.schema.criterion import Scale
+from assay.schema.judge_version import Dtype
+from assay.training.batches import Collator, LengthGroupedSampler, TrainingData, TrainingRow
+from assay.training.checkpoints import Checkpoint, last_checkpoint, load_trained, save_trained
 from assay.training.objectives import class_weights, loss_of, target_table
 from assay.training.settings import TrainingSettings
-from assay.schema.criterion import Scale
 
-_WEIGHTS = "trained.safetensors"
 _MONITOR = "eval_calibrated_loss"
 OnStep = Callable[[int, int], None]  # steps done, steps in all
 
@@ -72,47 +71,30 @@ class JudgeTrainer(Trainer):
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
         """AdamW with one learning rate for the backbone and one for the head; the Trainer's hook."""
-        trained = [(name, tensor) for name, tensor in self.model.named_parameters() if tensor.requires_grad]
+        trained = [(name, tensor) for name, tensor in self._module.named_parameters() if tensor.requires_grad]
         head = [tensor for name, tensor in trained if name.startswith("head.")]
         body = [tensor for name, tensor in trained if not name.startswith("head.")]
-        groups = [{"params": body, "lr": self.args.learning_rate}, {"params": head, "lr": self.args.optim_args}]
-        self.optimizer = torch.optim.AdamW(
-            [{**group, "lr": float(group["lr"])} for group in groups if group["params"]],
-            weight_decay=self.args.weight_decay,
-            fused=True,
-        )
+        rates = (float(self.args.learning_rate), float(str(self.args.optim_args)))
+        groups = [{"params": part, "lr": rate} for part, rate in zip((body, head), rates, strict=True) if part]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=self.args.weight_decay, fused=True)
         return self.optimizer
 
     def _get_train_sampler(self, *_: Any) -> LengthGroupedSampler:
         return self._sampler
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        folder = Path(output_dir or str(self.args.output_dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(trained_tensors(self.accelerator.unwrap_model(self.model)), folder / _WEIGHTS)
+        save_trained(self._module, Path(output_dir or str(self.args.output_dir)))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        load_trained(model or self.model, Path(resume_from_checkpoint))
+        load_trained(model or self._module, Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
-        load_trained(self.model, Path(str(self.state.best_model_checkpoint)))
+        load_trained(self._module, Path(str(self.state.best_model_checkpoint)))
 
-
-def trained_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Copies of the tensors that training changes, by name."""
-    return {
-        name: tensor.detach().cpu().clone().contiguous()
-        for name, tensor in model.named_parameters()
-        if tensor.requires_grad
-    }
-
-
-def load_trained(model: nn.Module, checkpoint: Path) -> None:
-    """Put a checkpoint's tensors back into the model."""
-    own = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, tensor in load_file(checkpoint / _WEIGHTS).items():
-            own[name].copy_(tensor)
+    @property
+    def _module(self) -> nn.Module:
+        module: nn.Module = self.accelerator.unwrap_model(self.model)
+        return module
 
 
 class _Steps(TrainerCallback):
@@ -126,54 +108,63 @@ class _Steps(TrainerCallback):
 
 def fit_model(
     model: SmallJudgeModel,
-    train: list[TrainingRow],
-    dev: list[TrainingRow],
-    scale: Scale,
+    data: TrainingData,
     settings: TrainingSettings,
     *,
+    dtype: Dtype,
     run_folder: Path,
-    pad_id: int,
     on_step: OnStep | None = None,
 ) -> Fit:
     """Train in place; at the end the model holds the weights of the best epoch on `dev`.
 
-    Called again after a kill with the same run folder, it goes on from the last finished epoch and ends with the same weights.
+    Called again after a kill with the same run folder, it goes on from the last finished epoch and ends with the same
+    weights. `dtype` is that of the matrix products; weights and optimiser stay in float32.
     """
-    targets = np.array([row["labels"] for row in train])
-    sampler = LengthGroupedSampler([len(row["input_ids"]) for row in train], settings.batch_size, settings.seed)
-    callbacks: list[TrainerCallback] = [EarlyStoppingCallback(early_stopping_patience=settings.patience)]
+    checkpoint = last_checkpoint(run_folder)
+    trainer = _trainer(model, data, settings, _arguments(settings, dtype, run_folder, len(data.train), checkpoint))
+    if on_step:
+        trainer.add_callback(_Steps(on_step))
+    outcome = trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+    return _fit_of(trainer, outcome.metrics, data.train, checkpoint, dtype)
+
+
+def _trainer(
+    model: SmallJudgeModel, data: TrainingData, settings: TrainingSettings, arguments: TrainingArguments
+) -> JudgeTrainer:
+    targets = np.array([row["labels"] for row in data.train])
     trainer = JudgeTrainer(
-        scale,
-        class_weights(targets, len(scale.labels), balanced=settings.class_balance),
-        sampler,
+        data.scale,
+        class_weights(targets, len(data.scale.labels), balanced=settings.class_balance),
+        LengthGroupedSampler([len(row["input_ids"]) for row in data.train], settings.batch_size, settings.seed),
         model=model,
-        args=_arguments(settings, run_folder, len(train)),
-        train_dataset=train,
-        eval_dataset=sorted(dev, key=lambda row: len(row["input_ids"])),
-        data_collator=Collator(pad_id),
+        args=arguments,
+        train_dataset=data.train,
+        eval_dataset=sorted(data.dev, key=lambda row: len(row["input_ids"])),
+        data_collator=Collator(data.pad_id),
         compute_metrics=_dev_metrics,
-        callbacks=[*callbacks, *([_Steps(on_step)] if on_step else [])],
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoint = get_last_checkpoint(str(run_folder)) if run_folder.is_dir() else None
-    outcome = trainer.train(resume_from_checkpoint=checkpoint)
-    return _fit_of(trainer, outcome.metrics, train, checkpoint)
+    return trainer
 
 
-def _arguments(settings: TrainingSettings, run_folder: Path, rows: int) -> TrainingArguments:
+def _arguments(
+    settings: TrainingSettings, dtype: Dtype, run_folder: Path, rows: int, checkpoint: Checkpoint | None
+) -> TrainingArguments:
     cuda = torch.cuda.is_available()
-    steps = math.ceil(rows / settings.batch_size) * settings.epochs
+    per_epoch = math.ceil(rows / settings.batch_size)
+    stopped = checkpoint is not None and checkpoint.stopped  # the Trainer would forget it and go on
     return TrainingArguments(
         output_dir=str(run_folder),
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=2 * settings.batch_size,
-        num_train_epochs=settings.epochs,
+        num_train_epochs=checkpoint.step // per_epoch if checkpoint and stopped else settings.epochs,
         learning_rate=settings.learning_rate,
         optim_args=str(settings.head_learning_rate),
         weight_decay=settings.weight_decay,
-        warmup_steps=round(settings.warmup_share * steps),
+        warmup_steps=round(settings.warmup_share * per_epoch * settings.epochs),
         lr_scheduler_type="linear",
-        bf16=best_dtype() == "bfloat16",
+        bf16=dtype == "bfloat16",
         use_cpu=not cuda,
         seed=settings.seed,
         eval_strategy="epoch",
@@ -183,6 +174,7 @@ def _arguments(settings: TrainingSettings, run_folder: Path, rows: int) -> Train
         load_best_model_at_end=True,
         metric_for_best_model=_MONITOR,
         greater_is_better=False,
+        restore_callback_states_from_checkpoint=True,  # early stopping goes on counting after a kill
         remove_unused_columns=False,
         label_names=["labels"],
         report_to="none",
@@ -195,8 +187,8 @@ def _arguments(settings: TrainingSettings, run_folder: Path, rows: int) -> Train
 def _dev_metrics(prediction: EvalPrediction) -> dict[str, float]:
     """Accuracy, and log-loss at the best temperature: how well the scores separate, whatever their confidence.
 
-    The plain dev loss rises as soon as a small model grows over-confident, long before it separates worse; calibration takes care
-    of confidence later.
+    The plain dev loss rises as soon as a small model grows over-confident, long before it separates worse;
+    calibration takes care of confidence later.
     """
     logits, labels = np.asarray(prediction.predictions, dtype=np.float64), np.asarray(prediction.label_ids)
     accuracy = float((logits.argmax(axis=1) == labels).mean())
@@ -204,7 +196,7 @@ def _dev_metrics(prediction: EvalPrediction) -> dict[str, float]:
 
 
 def calibrated_loss(logits: np.ndarray, labels: np.ndarray) -> float:
-    """min over T > 0 of the mean of −log softmax(logits / T)[label]; logits (n, k), labels (n,). In nats.
+    """Min over T > 0 of the mean of −log softmax(logits / T)[label]; logits (n, k), labels (n,). In nats.
 
     >>> round(calibrated_loss(np.array([[0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]), np.array([1, 0, 0])), 3)
     0.637
@@ -217,7 +209,13 @@ def calibrated_loss(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(minimize_scalar(loss, bounds=(-3, 5), method="bounded").fun)
 
 
-def _fit_of(trainer: Trainer, metrics: Mapping[str, float], train: list[TrainingRow], checkpoint: str | None) -> Fit:
+def _fit_of(
+    trainer: Trainer,
+    metrics: Mapping[str, float],
+    train: list[TrainingRow],
+    checkpoint: Checkpoint | None,
+    dtype: Dtype,
+) -> Fit:
     epochs: dict[int, dict[str, float]] = {}
     for entry in trainer.state.log_history:
         values = epochs.setdefault(round(entry["epoch"]), {})
@@ -229,7 +227,7 @@ def _fit_of(trainer: Trainer, metrics: Mapping[str, float], train: list[Training
             values["dev_accuracy"] = entry["eval_accuracy"]
     finished = max(epochs)
     per_epoch = math.ceil(len(train) / trainer.args.train_batch_size)
-    resumed = int(checkpoint.rsplit("-", 1)[1]) // per_epoch if checkpoint else None
+    resumed = checkpoint.step // per_epoch if checkpoint else None
     here = finished - (resumed or 0)
     seconds = float(metrics["train_runtime"])
     return Fit(
@@ -239,6 +237,6 @@ def _fit_of(trainer: Trainer, metrics: Mapping[str, float], train: list[Training
         rows_per_s=len(train) * here / seconds,
         tokens=finished * sum(len(row["input_ids"]) for row in train),
         resumed_from_epoch=resumed,
-        dtype=best_dtype(),
+        dtype=dtype,
         device=str(trainer.args.device),
     )

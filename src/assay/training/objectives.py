@@ -1,7 +1,8 @@
 """Objectives: what training minimises.
 
-Binary and categorical scales: cross-entropy, weighted by class. Ordinal scales: cross-entropy against soft targets that
-fall off with the distance between levels, so that a near miss costs less (Diaz & Marathe, "Soft Labels for Ordinal Regression", CVPR 2019).
+Binary and categorical scales: cross-entropy, weighted by class. Ordinal scales: cross-entropy against soft targets
+that fall off with the distance between levels, so that a near miss costs less (Diaz & Marathe, "Soft Labels for
+Ordinal Regression", CVPR 2019).
 """
 
 import numpy as np

@@ -5,7 +5,7 @@ all of it enters the judge version.
 """
 
 import dataclasses
-import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,20 @@ from assay.models.backbone import Backbone
 from assay.models.lora import DEFAULT_RANK
 from assay.schema.errors import InputError, shown
 from assay.schema.judge_version import Layout, Method
+from assay.schema.records import record_from
 
 SMALL_PARAMETERS = 100_000_000
 LARGE_PARAMETERS = 1_000_000_000
 _MAX_TOKENS = 256
+_ABOVE_ZERO = (
+    "learning_rate",
+    "head_learning_rate",
+    "epochs",
+    "batch_size",
+    "max_tokens",
+    "patience",
+    "lora_rank",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +49,15 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "head_learning_rate", "epochs", "batch_size", "max_tokens", "patience", "lora_rank"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} must be above 0.", got=shown(getattr(self, name)))
+        for name in _ABOVE_ZERO:
+            _check(name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
+        _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
+        _check("warmup_share", self.warmup_share, 0 <= self.warmup_share <= 1, "a share between 0 and 1")
+
+
+def _check(name: str, value: float, fine: bool, required: str) -> None:
+    if not (fine and math.isfinite(value)):
+        raise InputError(f"The training setting {name} is out of range.", required=required, got=shown(value))
 
 
 def settings_for(backbone: Backbone, method: Method, overrides: Mapping[str, Any] | None = None) -> TrainingSettings:
@@ -52,14 +68,9 @@ def settings_for(backbone: Backbone, method: Method, overrides: Mapping[str, Any
             required="--method lora or --method full",
             got="--method head",
         )
-    overrides = {name: value for name, value in (overrides or {}).items() if value is not None}
-    known = [field.name for field in dataclasses.fields(TrainingSettings)]
-    for name in overrides:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            raise InputError(f"There is no training setting {shown(name)}.", required=hint)
-    settings = dataclasses.replace(_defaults(backbone, method), **overrides)
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    values = {**dataclasses.asdict(_defaults(backbone, method)), **given, "method": method}
+    settings = record_from(TrainingSettings, values, where="the training settings")
     if settings.max_tokens > backbone.window:
         raise InputError(
             "max_tokens is longer than the backbone's window.",

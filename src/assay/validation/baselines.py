@@ -5,9 +5,11 @@
 length of the text. A judge that does not beat them has learned topics or lengths, not the criterion.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
@@ -16,12 +18,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 from sklearn.preprocessing import StandardScaler
 
+from assay.calibration.policies import parse_policy
+from assay.calibration.thresholds import choose_threshold
 from assay.metrics.accuracy import BINARY_STATISTICS, binary_metrics
 from assay.metrics.intervals import Estimate
 from assay.metrics.multiclass import macro_f1_statistic, multiclass_metrics
 from assay.metrics.resampling import paired_bootstrap
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import FrozenRow
+from assay.schema.errors import RefusedError
+from assay.schema.judge_version import JudgeVersion
 from assay.schema.verdict import Decided, Verdict
 from assay.validation.outcomes import Outcomes, positive_code
 from assay.validation.plain_text import plain
@@ -46,10 +52,38 @@ class Answered:
     threshold: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ThresholdChoice:
+    """How a binary judge chose its threshold: the policy, and what a positive calibration row weighs beside a negative
+    one (the odds of the production rate over those of the calibration rows).
+    """
+
+    policy: str = "max-f1"
+    positive_weight: float = 1.0
+
+    @classmethod
+    def of(cls, version: JudgeVersion) -> Self:
+        """As the judge version says."""
+        positive = version.criterion.scale.positive
+        if positive is None:
+            return cls()
+        odds = [
+            rates[positive] / (1 - rates[positive])
+            for rates in (version.calibration.production_base_rate, version.calibration.fitted_base_rate)
+        ]
+        return cls(policy=version.decision.policy, positive_weight=odds[0] / odds[1])
+
+
 def baselines(
-    train: Sequence[FrozenRow], calibration: Sequence[FrozenRow], outcomes: Outcomes
+    train: Sequence[FrozenRow],
+    calibration: Sequence[FrozenRow],
+    outcomes: Outcomes,
+    choice: ThresholdChoice | None = None,
 ) -> tuple[Contender, ...]:
-    """Both baselines on the decided test rows; none without training rows, no bag of words if those hold one class."""
+    """Both baselines on the decided test rows; none without training rows, no bag of words if those hold one class.
+
+    The bag of words takes its threshold as `choice` says the judge took its own, so that like is compared with like.
+    """
     if not train:
         return ()
     codes = target_codes(train, outcomes.criterion)
@@ -62,7 +96,7 @@ def baselines(
     )
     if len(set(codes.tolist())) < MIN_CLASSES:
         return (majority,)
-    answered = _bag_of_words(train, calibration, outcomes)
+    answered = _bag_of_words(train, calibration, outcomes, choice or ThresholdChoice())
     what = "logistic regression on words, word pairs and length, trained on the same rows"
     return majority, compared("bag-of-words", what, answered, outcomes)
 
@@ -131,7 +165,9 @@ def _differences(answered: Answered, outcomes: Outcomes) -> dict[str, Estimate]:
     }
 
 
-def _bag_of_words(train: Sequence[FrozenRow], calibration: Sequence[FrozenRow], outcomes: Outcomes) -> Answered:
+def _bag_of_words(
+    train: Sequence[FrozenRow], calibration: Sequence[FrozenRow], outcomes: Outcomes, choice: ThresholdChoice
+) -> Answered:
     criterion = outcomes.criterion
     texts = _texts(train, criterion)
     features = _Features(texts)
@@ -151,18 +187,30 @@ def _bag_of_words(train: Sequence[FrozenRow], calibration: Sequence[FrozenRow], 
     threshold = 0.5
     truth = target_codes(calibration, criterion) == positive
     if truth.any():
-        threshold = max_f1_threshold(truth, probabilities(calibration)[:, positive])
+        threshold = _threshold(truth, probabilities(calibration)[:, positive], choice)
     called = np.where(on_test[:, positive] >= threshold, positive, 1 - positive)
     return Answered(predicted=called, probabilities=on_test, threshold=threshold)
 
 
-def max_f1_threshold(truth: np.ndarray, scores: np.ndarray) -> float:
-    """The threshold with the largest F1 on truth (n,) bool, at least one true, and scores (n,).
+def _threshold(truth: np.ndarray, scores: np.ndarray, choice: ThresholdChoice) -> float:
+    """By the judge's policy at the judge's base rate; where that policy is out of reach, or is to maximise F1, the
+    largest F1 found (the judge's own rule for F1 needs calibrated probabilities).
+    """
+    weights = np.where(truth, choice.positive_weight, 1.0)
+    policy = parse_policy(choice.policy)
+    if policy.kind not in ("max-f1", "fixed"):
+        with contextlib.suppress(RefusedError):
+            return choose_threshold(scores, truth, weights, policy).value
+    return max_f1_threshold(truth, scores, weights)
+
+
+def max_f1_threshold(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The threshold with the largest F1 on truth (n,) bool, at least one true, scores (n,) and weights (n,) > 0.
 
     >>> max_f1_threshold(np.array([False, True, True]), np.array([0.2, 0.4, 0.9]))
     0.4
     """
-    precision, recall, thresholds = precision_recall_curve(truth, scores)
+    precision, recall, thresholds = precision_recall_curve(truth, scores, sample_weight=weights)
     total = precision[:-1] + recall[:-1]
     f1 = np.divide(2 * precision[:-1] * recall[:-1], total, out=np.zeros_like(total), where=total > 0)
     return float(thresholds[int(f1.argmax())])

@@ -18,7 +18,7 @@ from assay.schema.errors import ConflictError, InputError, RefusedError, shown
 from assay.schema.ids import short
 from assay.schema.judge_version import JudgeVersion
 from assay.schema.verdict import Verdict
-from assay.validation.baselines import baselines, llm_judge
+from assay.validation.baselines import ThresholdChoice, baselines, llm_judge
 from assay.validation.headline import (
     at_own_rate,
     calibration_of,
@@ -88,7 +88,7 @@ def evaluate(  # noqa: PLR0913 (four things to compare and five options, by keyw
         expected_precision=production_precision(measures, rates, dataset.criterion.scale.positive, seed),
         confusion=confusion_of(outcomes),
         slices=slices_of(outcomes, slices),
-        contenders=_contenders(by_split, outcomes, llm_verdicts),
+        contenders=_contenders(version, by_split, outcomes, llm_verdicts),
         curves=curves_of(outcomes),
         mistakes=worst_mistakes(outcomes),
         training=None if training is None else training_summary(training),
@@ -129,10 +129,13 @@ def _by_split(rows: Sequence[FrozenRow]) -> dict[Split, list[FrozenRow]]:
 
 
 def _contenders(
-    by_split: Mapping[Split, Sequence[FrozenRow]], outcomes: Outcomes, llm_verdicts: Mapping[str, Verdict] | None
+    version: JudgeVersion,
+    by_split: Mapping[Split, Sequence[FrozenRow]],
+    outcomes: Outcomes,
+    llm_verdicts: Mapping[str, Verdict] | None,
 ) -> tuple[Contender, ...]:
     llm = None if llm_verdicts is None else llm_judge(llm_verdicts, outcomes)
-    simple = baselines(by_split["train"], by_split["calibration"], outcomes)
+    simple = baselines(by_split["train"], by_split["calibration"], outcomes, ThresholdChoice.of(version))
     return simple if llm is None else (*simple, llm)
 
 

@@ -15,7 +15,7 @@ from assay.metrics.accuracy import RecallAtFpr, binary_metrics, expected_precisi
 from assay.metrics.curves import PrecisionRecallPoint, precision_recall_curve, risk_coverage
 from assay.metrics.intervals import Estimate
 from assay.metrics.multiclass import multiclass_metrics
-from assay.metrics.reliability import CalibrationError, brier, calibration_error, top_label
+from assay.metrics.reliability import CalibrationError, brier, brier_change, calibration_error, top_label
 from assay.schema.judge_version import Calibration
 from assay.validation.outcomes import Outcomes
 from assay.validation.report import BaseRates, Curves, Measures
@@ -29,7 +29,11 @@ def measures_of(outcomes: Outcomes, own_rate: np.ndarray) -> tuple[Measures, dic
         positive = outcomes.positive
         truth, scores = outcomes.truth == positive, outcomes.probabilities[:, positive]
         found = binary_metrics(truth, outcomes.predicted == positive, scores, outcomes.resampling)
-        return found | {"brier": brier(truth, own_rate[:, positive], outcomes.resampling)}, {}
+        before, after = outcomes.uncalibrated[:, positive], own_rate[:, positive]
+        return found | {
+            "brier": brier(truth, after, outcomes.resampling),
+            "brier_change": brier_change(truth, before, after, outcomes.resampling),
+        }, {}
     several = multiclass_metrics(
         outcomes.truth,
         outcomes.predicted,
@@ -42,6 +46,7 @@ def measures_of(outcomes: Outcomes, own_rate: np.ndarray) -> tuple[Measures, dic
         "macro_f1": several.macro_f1,
         "kappa": several.kappa,
         "brier": brier(outcomes.truth, own_rate, outcomes.resampling),
+        "brier_change": brier_change(outcomes.truth, outcomes.uncalibrated, own_rate, outcomes.resampling),
     }
     if outcomes.criterion.scale.kind == "ordinal":
         measures |= {"weighted_kappa": several.weighted_kappa, "mean_absolute_error": several.mean_absolute_error}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
 
 from assay.judging.judge import Judge
 from assay.metrics.intervals import wilson
@@ -46,6 +47,7 @@ class Outcomes:
     truth: np.ndarray  # (n,) int
     predicted: np.ndarray  # (n,) int
     probabilities: np.ndarray  # (n, k) as the judge gave them
+    uncalibrated: np.ndarray  # (n, k) the raw scores as probabilities
     margin: np.ndarray  # (n,)
     resampling: Resampling
 
@@ -68,6 +70,7 @@ class Outcomes:
             truth=self.truth[mask],
             predicted=self.predicted[mask],
             probabilities=self.probabilities[mask],
+            uncalibrated=self.uncalibrated[mask],
             margin=self.margin[mask],
             resampling=by_component(rows, self.resampling.seed),
         )
@@ -163,6 +166,7 @@ def outcomes_of(run: Judged, criterion: Criterion, threshold: float | None, seed
         truth=np.array([codes[criterion.check_label(row.target.value)] for row in rows]),
         predicted=np.array([codes[criterion.check_label(v.label)] for _, v in pairs]),
         probabilities=probabilities,
+        uncalibrated=softmax([[v.scores[label] for label in criterion.labels] for _, v in pairs], axis=1),
         margin=_margin(probabilities, criterion, threshold),
         resampling=by_component(rows, seed),
     )

@@ -178,10 +178,11 @@ class Report:
     """All that was measured of one judge version on one dataset.
 
     `measures` are those of the whole test split: binary scales have f1, precision, recall, specificity, auroc, auprc,
-    mcc, kappa, brier; the others accuracy, macro_f1, kappa, brier and, ordinal ones, weighted_kappa and
-    mean_absolute_error. `main_measure` names the one that gates and slices go by. `calibration` and `brier` are taken
-    at the test's own base rate, everything else at the probabilities that the judge gave. `confusion` counts rows,
-    truth down and answers across, in the order of the scale.
+    mcc, kappa, brier, brier_change; the others accuracy, macro_f1, kappa, brier, brier_change and, ordinal ones,
+    weighted_kappa and mean_absolute_error. `brier_change` is what calibration did to the Brier score (below 0 is
+    better). `main_measure` names the one that gates and slices go by. `calibration` and `brier` are taken at the test's
+    own base rate, everything else at the probabilities that the judge gave. `confusion` counts rows, truth down and
+    answers across, in the order of the scale.
     """
 
     judge: JudgeSummary

@@ -63,9 +63,9 @@ def _value(value: object) -> str | None:
 
 
 def _turns(row: FrozenRow) -> str | None:
-    if not row.example.turns:
-        return "one turn"
-    return "several turns" if len(row.example.turns) > FRESH else "one turn"
+    example = row.example
+    earlier = len(example.turns) + (0 if example.input is None and example.output is None else FRESH)
+    return "several turns" if earlier > FRESH else "one turn"
 
 
 def _thirds(rows: Sequence[FrozenRow], outcomes: Outcomes) -> list[str | None]:

@@ -26,7 +26,8 @@ def turn_segments(example: Example, end: str) -> list[Segment]:
     """`user: …` for each earlier turn, oldest first."""
     segments: list[Segment] = []
     for turn in example.turns:
-        segments += [template(f"{turn.role}: "), content(text_of(turn.content), "turns"), template(end)]
+        role, text = template(f"{turn.role}: ", "turns"), content(text_of(turn.content), "turns")
+        segments += [role, text, template(end, "turns")]
     return segments
 
 

@@ -1,7 +1,8 @@
-"""`verdict.v1`: for decoders. Content and question in either order, then `Verdict:`, after which the label token is read.
+"""`verdict.v1`: for decoders. Content and question in either order, then `Verdict:`, after which the label token is
+read.
 
-`instruction-first` puts the question and its worded guidance before the content; `content-first` puts the content first and
-only the short question after it, so that many judges can share the content's computation.
+`instruction-first` puts the question and its worded guidance before the content; `content-first` puts the content
+first and only the short question after it, so that many judges can share the content's computation.
 """
 
 from assay.rendering.segments import Segment, template
@@ -33,5 +34,7 @@ def render(example: Example, criterion: Criterion, layout: Layout) -> tuple[Segm
     ending = template("Verdict:")
     if layout == "content-first":
         return (*body, template(question + labels), ending)
-    guidance = "".join(f"{level.label}: {level.guidance.strip()}\n" for level in criterion.scale.levels if level.guidance)
+    guidance = "".join(
+        f"{level.label}: {level.guidance.strip()}\n" for level in criterion.scale.levels if level.guidance
+    )
     return (template(f"{question}{guidance}{labels}\n"), *body, ending)

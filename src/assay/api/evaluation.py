@@ -1,0 +1,87 @@
+"""Evaluating a judge version: its verified folder and its frozen dataset in, report, gates and card out."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from assay.api.judge_files import TRAINING_FILE
+from assay.api.reports import Evaluation, keep
+from assay.config import Settings
+from assay.datasets.frozen_rows import load_rows
+from assay.judging.slm import SmallJudge
+from assay.registry import Registry, Resolved
+from assay.schema.criterion import Criterion
+from assay.schema.dataset import DatasetVersion
+from assay.schema.errors import ConflictError
+from assay.schema.example import Example
+from assay.schema.verdict import Verdict
+from assay.store.blobs import Blobs
+from assay.validation.evaluate import evaluate
+from assay.validation.gates import GateRules
+
+OnJudged = Callable[[int, int], None]  # rows judged, rows in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Watched:
+    """The judge itself, telling how far it is: validation hears only of whole windows of 2,048 rows."""
+
+    judge: SmallJudge
+    on_batch: Callable[[int], None]
+
+    @property
+    def id(self) -> str:
+        return self.judge.id
+
+    @property
+    def criterion(self) -> Criterion:
+        return self.judge.criterion
+
+    def judge_many(self, examples: Iterable[Example]) -> Iterator[Verdict]:
+        return self.judge.judge_many(examples, self.on_batch)
+
+
+def evaluate_version(
+    resolved: Resolved, dataset: DatasetVersion, registry: Registry, settings: Settings, on_judged: OnJudged | None
+) -> Evaluation:
+    """Measure a version on the test split of the dataset it belongs to, and keep what was found in its folder.
+
+    Raises ConflictError (another dataset of that name), InputError ([gates]), NotFoundError, IntegrityError.
+    """
+    rules = GateRules.from_mapping(settings.gates)
+    version = resolved.version
+    if dataset.digest != version.dataset_digest:
+        raise ConflictError(
+            f"The dataset {dataset.id} here is not the one that {version.id} was trained on.",
+            required=f"digest {version.dataset_digest[:16]}…",
+            got=f"digest {dataset.digest[:16]}…",
+            next_step="train a judge on the dataset here",
+        )
+    rows = load_rows(Blobs(settings.blobs), dataset)
+    judge = SmallJudge.load(version, resolved.folder)
+    total = sum(row.split == "test" for row in rows)
+    watched = _Watched(judge=judge, on_batch=_counter(total, on_judged))
+    report = evaluate(watched, version, dataset, rows, training=_training_record(resolved))
+    return keep(resolved, report, rules, registry, settings)
+
+
+def _counter(total: int, on_judged: OnJudged | None) -> Callable[[int], None]:
+    done = 0
+
+    def count(rows: int) -> None:
+        nonlocal done
+        done += rows
+        if on_judged is not None:
+            on_judged(done, total)
+
+    return count
+
+
+def _training_record(resolved: Resolved) -> dict[str, Any] | None:
+    """The record of the training, for its curves; None where it did not come with the folder."""
+    try:
+        values = json.loads((resolved.folder / TRAINING_FILE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None

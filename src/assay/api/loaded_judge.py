@@ -1,0 +1,64 @@
+"""LoadedJudge: a judge in memory, for single examples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.api.extras import needs_models
+from assay.ingest.examples import example_of
+from assay.ingest.mapping import FieldMapping
+from assay.schema.criterion import Criterion
+from assay.schema.errors import InputError
+from assay.schema.judge_version import JudgeVersion
+from assay.schema.verdict import Failed, Verdict
+
+if TYPE_CHECKING:
+    from assay.judging.slm import SmallJudge
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedJudge:
+    """A judge in memory. Safe to keep; one thread at a time."""
+
+    version: JudgeVersion
+    running: "SmallJudge"
+
+    @property
+    def id(self) -> str:
+        """The judge version's id."""
+        return self.version.id
+
+    @property
+    def criterion(self) -> Criterion:
+        """The question it answers."""
+        return self.version.criterion
+
+    def judge(
+        self,
+        *,
+        input: Any = None,  # noqa: A002 - the word for this field everywhere in Assay
+        output: Any = None,
+        context: Any = None,
+        reference: Any = None,
+        turns: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Verdict:
+        """The verdict on one example; `turns` are the earlier messages, each `{"role": …, "content": …}`.
+
+        What cannot be judged (no text in what the criterion reads, an unknown role, half a surrogate pair) gives a
+        Failed verdict with the judge's fallback action, never an exception.
+        """
+        values = {"input": input, "output": output, "context": context, "reference": reference, "turns": turns}
+        try:
+            example = example_of(values, FieldMapping(), self.criterion)
+        except InputError as error:
+            return Failed(reason=f"{error.code}: {error.problem}", action=self.version.fallback, judge=self.id)
+        return self.running.judge(example)
+
+
+def loaded(version: JudgeVersion, folder: Path) -> LoadedJudge:
+    """A judge from its verified folder. Raises NotFoundError, IntegrityError (its backbone), MissingExtraError."""
+    with needs_models():
+        from assay.judging.slm import SmallJudge  # noqa: PLC0415 - torch, only where a judge runs
+
+    return LoadedJudge(version=version, running=SmallJudge.load(version, folder))

@@ -1,0 +1,269 @@
+"""`train`: a frozen dataset and a backbone in, a calibrated judge version in the registry out.
+
+    trained = train(dataset, rows, registry, TrainingRequest(backbone="minilm"), runs=project / ".assay/runs")
+    trained.id  # advice-3f2a91c0
+
+Killed at any moment, the same call goes on from the last finished epoch: the run's folder is named by the digest of
+everything that decides the weights. It knows nothing of `test`, gates or promotion.
+"""
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from transformers import set_seed
+
+from assay.datasets.frozen_rows import rows_of
+from assay.inference.torch_engine import best_dtype
+from assay.judging.slm import SmallJudge
+from assay.models.backbone import Backbone, find_backbone
+from assay.models.small_judge_model import new_model, save_parts
+from assay.models.tokens import Tokens, label_token_ids
+from assay.registry import Registry
+from assay.rendering.fitting import DEFAULT_TRUNCATE
+from assay.schema.criterion import Criterion
+from assay.schema.dataset import DatasetVersion, FrozenRow
+from assay.schema.errors import ConflictError, InputError
+from assay.schema.ids import digest_files, digest_json, utc_now
+from assay.schema.judge_version import Dtype, JudgeVersion, Method, Rendering
+from assay.schema.verdict import Action
+from assay.training.batches import TrainingData, TrainingRow, training_rows
+from assay.training.calibration import Calibrated, DecisionSettings, calibrate, uncalibrated
+from assay.training.loop import Fit, fit_model
+from assay.training.settings import TrainingSettings, default_method, settings_for
+
+OnProgress = Callable[[str, int, int], None]  # stage, steps done, steps in all
+TRAINABLE_SCALES = ("binary", "categorical", "ordinal")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRequest:
+    """What to train. `method` None takes the default for the backbone's size, `dtype` None the fastest type that the
+    device has; `overrides` are fields of TrainingSettings.
+    """
+
+    backbone: str = "minilm"
+    name: str | None = None  # of the judge; the criterion's name by default
+    method: Method | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    label_tokens: Mapping[str, str] = field(default_factory=dict)  # decoder: label → text of its token
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    fallback: Action = "allow-and-flag"
+    dtype: Dtype | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """A request with everything looked up and decided."""
+
+    name: str
+    dataset: DatasetVersion
+    backbone: Backbone
+    settings: TrainingSettings
+    rendering: Rendering
+    dtype: Dtype
+    fallback: Action
+
+    @property
+    def criterion(self) -> Criterion:
+        return self.dataset.criterion
+
+    @property
+    def digest(self) -> str:
+        """Of everything that decides the weights."""
+        return digest_json(
+            {
+                "dataset": self.dataset.digest,
+                "weights": self.backbone.ref.weights_digest,
+                "settings": dataclasses.asdict(self.settings),
+                "label_tokens": dict(self.rendering.label_tokens),
+                "dtype": self.dtype,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedJudge:
+    """What came of it."""
+
+    version: JudgeVersion
+    fit: Fit
+    calibrators: Mapping[str, Mapping[str, float]]
+
+    @property
+    def id(self) -> str:
+        """The judge version's id."""
+        return self.version.id
+
+
+def train(
+    dataset: DatasetVersion,
+    rows: Sequence[FrozenRow],
+    registry: Registry,
+    request: TrainingRequest,
+    *,
+    runs: Path,
+    on_progress: OnProgress | None = None,
+) -> TrainedJudge:
+    """Train, calibrate, and store a judge version.
+
+    Raises InputError, NotFoundError (backbone), RefusedError (a policy that cannot be met), ConflictError (the same
+    training runs already).
+    """
+    plan = _plan(dataset, request)
+    with _run_folder(runs, plan.digest) as run:
+        fit = _fit(plan, rows, run, on_progress)
+        staged = run / "judge"
+        draft = _draft(plan, _digests(staged))
+        if on_progress:
+            on_progress("calibrate", 0, 1)
+        judge = SmallJudge.load(draft, staged)
+        calibrated = calibrate(judge, rows_of(rows, "calibration"), request.decision, plan.settings.seed)
+        version = dataclasses.replace(draft, calibration=calibrated.calibration, decision=calibrated.decision)
+        _write_record(staged, fit, calibrated, plan.settings)
+        registry.add(staged, version)
+    return TrainedJudge(version=version, fit=fit, calibrators=calibrated.candidates)
+
+
+def _plan(dataset: DatasetVersion, request: TrainingRequest) -> _Plan:
+    _check_scale(dataset.criterion)
+    backbone = find_backbone(request.backbone)
+    settings = settings_for(backbone, request.method or default_method(backbone), request.overrides)
+    return _Plan(
+        name=request.name or dataset.criterion.name,
+        dataset=dataset,
+        backbone=backbone,
+        settings=settings,
+        rendering=_rendering(dataset.criterion, backbone, settings, request.label_tokens),
+        dtype=request.dtype or best_dtype(),
+        fallback=request.fallback,
+    )
+
+
+def _check_scale(criterion: Criterion) -> None:
+    if criterion.scale.kind not in TRAINABLE_SCALES:
+        raise InputError(
+            f"A judge cannot be trained on a {criterion.scale.kind} scale yet.",
+            required=f"one of {list(TRAINABLE_SCALES)}",
+            got=f"criterion {criterion.key!r}",
+        )
+
+
+def _rendering(
+    criterion: Criterion, backbone: Backbone, settings: TrainingSettings, label_tokens: Mapping[str, str]
+) -> Rendering:
+    tokens: dict[str, int] = {}
+    if backbone.family == "decoder":
+        tokens = label_token_ids(backbone.load_tokenizer(), criterion.labels, label_tokens)
+    return Rendering(
+        template="verdict.v1" if backbone.family == "decoder" else "encoder.v1",
+        layout=settings.layout,
+        reads=criterion.reads,
+        max_tokens=settings.max_tokens,
+        truncate=tuple(name for name in DEFAULT_TRUNCATE if name in criterion.reads),
+        label_tokens=tokens,
+    )
+
+
+@contextlib.contextmanager
+def _run_folder(runs: Path, digest: str) -> Iterator[Path]:
+    """The private folder of one training, under a lock; deleted when the judge is stored."""
+    folder = runs / digest[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(runs / f"{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConflictError(
+            "The same training is running in another process.", next_step="wait for it, or change a setting"
+        ) from None
+    try:
+        yield folder
+        shutil.rmtree(folder)
+    finally:
+        lock.release()
+
+
+def _fit(plan: _Plan, rows: Sequence[FrozenRow], run: Path, on_progress: OnProgress | None) -> Fit:
+    set_seed(plan.settings.seed)
+    backbone, criterion, rendering = plan.backbone, plan.criterion, plan.rendering
+    tokenizer = backbone.load_tokenizer()
+    tokens = Tokens(tokenizer, backbone.family, criterion, rendering)
+    label_ids = tuple(rendering.label_tokens[label] for label in criterion.labels) if rendering.label_tokens else ()
+    model = new_model(
+        backbone, plan.settings.method, len(criterion.labels), label_ids, lora_rank=plan.settings.lora_rank
+    )
+    data = TrainingData(
+        train=_split(tokens, criterion, rows_of(rows, "train")),
+        dev=_split(tokens, criterion, rows_of(rows, "dev")),
+        scale=criterion.scale,
+        pad_id=tokenizer.pad_token_id or 0,
+    )
+    fit = fit_model(
+        model,
+        data,
+        plan.settings,
+        dtype=plan.dtype,
+        run_folder=run / "checkpoints",
+        on_step=None if on_progress is None else lambda done, steps: on_progress("train", done, steps),
+    )
+    staged = run / "judge"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    save_parts(model, staged, backbone, plan.settings.method)
+    return fit
+
+
+def _split(tokens: Tokens, criterion: Criterion, rows: Sequence[FrozenRow]) -> list[TrainingRow]:
+    targets = [criterion.labels.index(row.target.value) for row in rows]
+    return training_rows(tokens.rows([row.example for row in rows]), targets)
+
+
+def _draft(plan: _Plan, files: Mapping[str, str]) -> JudgeVersion:
+    calibration, decision = uncalibrated(plan.criterion)
+    return JudgeVersion(
+        name=plan.name,
+        criterion=plan.criterion,
+        family=plan.backbone.family,
+        method=plan.settings.method,
+        backbone=plan.backbone.ref,
+        rendering=plan.rendering,
+        calibration=calibration,
+        decision=decision,
+        fallback=plan.fallback,
+        modes=("single-token",),
+        dtype=plan.dtype,
+        dataset=plan.dataset.id,
+        dataset_digest=plan.dataset.digest,
+        training=dataclasses.asdict(plan.settings),
+        files=files,
+        parent=None,
+        created_at=utc_now(),
+    )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return digest_files({path.relative_to(folder).as_posix(): path for path in files})
+
+
+def _write_record(staged: Path, fit: Fit, calibrated: Calibrated, settings: TrainingSettings) -> None:
+    """training.json: what happened (times, losses, versions); it is not part of the recipe."""
+    record = {
+        **dataclasses.asdict(fit),
+        "settings": dataclasses.asdict(settings),
+        "calibrators": calibrated.candidates,
+        "versions": {name: installed(name) for name in ("torch", "transformers", "peft", "accelerate")},
+        "python": sys.version.split()[0],
+        "threads": torch.get_num_threads(),
+    }
+    (staged / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

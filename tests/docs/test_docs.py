@@ -1,0 +1,78 @@
+"""The docs fail the build when a setting, a gate, an error code, a command or a file they name is missing or gone."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from assay import config
+from assay.cli.app import app
+from assay.schema import errors
+from assay.validation.gates import GateRules
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+ERRORS = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize(
+    ("table", "record"),
+    [("store", config._Store), ("people", config._People), ("freeze", config._Freeze), ("training", config._Training)],
+)
+def test_every_setting_is_documented(table, record):
+    for field in dataclasses.fields(record):
+        assert f"| `[{table}]` | `{field.name}` |" in SETTINGS
+
+
+def test_every_gate_rule_is_documented_with_its_default():
+    for field in dataclasses.fields(GateRules):
+        row = next((line for line in SETTINGS.splitlines() if line.startswith(f"| `{field.name}` |")), "")
+        documented = row.split("|")[2].strip() if row else "missing"
+        assert documented in (str(field.default).lower(), f"{field.default:.2f}"), field.name
+
+
+def test_every_error_code_is_documented():
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.AssayError)]
+    assert len(kinds) > 5
+    for kind in kinds:
+        assert f"| `{kind.code}` |" in ERRORS
+
+
+def test_commands_that_the_pages_name_exist():
+    group = typer.main.get_command(app)
+    named = {
+        words for page in PAGES for words in re.findall(r"(?:`|    )assay ([a-z]+(?: [a-z]+)?)", page.read_text("utf-8"))
+    }
+    assert len(named) > 8
+    for words in named:
+        first, *rest = words.split()
+        assert first in group.commands, words
+        inner = getattr(group.commands[first], "commands", None)
+        if inner is not None:
+            assert rest[:1], words
+            assert rest[0] in inner, words
+
+
+def test_make_targets_that_the_pages_name_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for page in PAGES:
+        for target in re.findall(r"(?:`|^    )make ([a-z]+)", page.read_text("utf-8"), flags=re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"{page.name}: make {target}"
+
+
+def test_files_that_the_readme_names_exist():
+    for path in re.findall(r"`((?:docs|benchmarks)/[\w./-]+|[A-Z]+\.md|constraints\.txt)`", README):
+        assert (ROOT / path).exists(), path
+    tree = README.split("    src/assay/\n")[1].split("\n\n")[0]
+    for folder in re.findall(r"^      (\w+)/ ", tree, flags=re.MULTILINE):
+        assert (ROOT / "src" / "assay" / folder).is_dir(), folder
+
+
+def test_every_page_of_decisions_is_listed():
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs" / "decisions").glob("0*.md"):
+        assert f"({page.name})" in index

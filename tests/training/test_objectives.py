@@ -1,0 +1,100 @@
+"""What training minimises, against values worked by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from assay.schema.criterion import Level, Scale
+from assay.training.loop import calibrated_loss
+from assay.training.objectives import class_weights, loss_of, target_table
+
+
+def scale(kind: str, labels: str = "abc") -> Scale:
+    positive = labels[0] if kind == "binary" else None
+    return Scale(kind=kind, levels=tuple(Level(label=label) for label in labels), positive=positive)
+
+
+def test_balanced_weights_give_each_class_the_same_sum():
+    targets = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
+    weights = class_weights(targets, 3, balanced=True)
+    assert weights.tolist() == pytest.approx([10 / 18, 10 / 6, 10 / 6])
+    sums = [float(weights[code]) * int((targets == code).sum()) for code in range(3)]
+    assert sums == pytest.approx([10 / 3] * 3)
+
+
+def test_weights_without_balance_and_of_an_absent_class():
+    assert class_weights(np.array([0, 0, 1]), 2, balanced=False).tolist() == [1.0, 1.0]
+    assert class_weights(np.array([0, 0]), 2, balanced=True).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("kind", ["binary", "categorical"])
+def test_targets_are_hard_unless_ordinal(kind):
+    labels = "ab" if kind == "binary" else "abc"
+    assert torch.equal(target_table(scale(kind, labels)), torch.eye(len(labels)))
+
+
+def test_ordinal_targets_fall_off_with_distance():
+    table = target_table(scale("ordinal"))
+    total = 1 + math.exp(-2) + math.exp(-4)
+    middle = 1 + 2 * math.exp(-2)
+    assert table[0].tolist() == pytest.approx([1 / total, math.exp(-2) / total, math.exp(-4) / total])
+    assert table[1].tolist() == pytest.approx([math.exp(-2) / middle, 1 / middle, math.exp(-2) / middle])
+    assert table[2].tolist() == pytest.approx(table[0].tolist()[::-1])
+
+
+def test_loss_by_hand():
+    logits = torch.tensor([[math.log(3), 0.0], [0.0, math.log(4)]])
+    # −ln ¾ and −ln ⅕ with weights 1 and 3
+    loss = loss_of(logits, torch.tensor([0, 0]), torch.tensor([1.0, 3.0]), torch.eye(2))
+    assert float(loss) == pytest.approx((math.log(4 / 3) + math.log(5)) / 2)
+    loss = loss_of(logits, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.eye(2))
+    assert float(loss) == pytest.approx((math.log(4 / 3) + 3 * math.log(5 / 4)) / 4)
+
+
+def test_a_near_miss_costs_less_on_an_ordinal_scale():
+    def loss(guess: int, table: torch.Tensor) -> float:
+        logits = torch.full((1, 3), -4.0)
+        logits[0, guess] = 4.0
+        return float(loss_of(logits, torch.tensor([0]), torch.ones(3), table))
+
+    ordinal = target_table(scale("ordinal"))
+    assert loss(0, ordinal) < loss(1, ordinal) < loss(2, ordinal)
+    assert loss(1, torch.eye(3)) == pytest.approx(loss(2, torch.eye(3)))
+
+
+def test_the_loss_is_in_float32_whatever_the_logits():
+    logits = torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16)
+    assert loss_of(logits, torch.tensor([1]), torch.ones(2), torch.eye(2)).dtype == torch.float32
+
+
+def test_calibrated_loss_by_hand():
+    """Two of three right, all with one margin: the best temperature makes the confidence ⅔, the loss its entropy."""
+    logits, labels = np.array([[0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]), np.array([1, 0, 0])
+    entropy = -(2 / 3) * math.log(2 / 3) - (1 / 3) * math.log(1 / 3)
+    assert calibrated_loss(logits, labels) == pytest.approx(entropy, abs=1e-4)
+
+
+@given(
+    arrays(float, (12, 3), elements=st.floats(-5, 5)),
+    arrays(int, 12, elements=st.integers(0, 2)),
+    st.floats(0.5, 2.0),
+)
+def test_calibrated_loss_forgives_confidence_only(logits, labels, factor):
+    loss = calibrated_loss(logits, labels)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    plain = -(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))[np.arange(12), labels].mean()
+    assert loss <= plain + 1e-6
+    assert calibrated_loss(logits + 3.0, labels) == pytest.approx(loss, abs=1e-6)
+    # scaling all scores may only move the search, within its bounds, to another temperature
+    assert calibrated_loss(logits * factor, labels) == pytest.approx(loss, abs=0.02)
+
+
+def test_calibrated_loss_sees_worse_separation():
+    logits = np.array([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [0.0, 2.0]])
+    right, one_wrong = np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0])
+    assert calibrated_loss(logits, right) < 0.01 < calibrated_loss(logits, one_wrong)
