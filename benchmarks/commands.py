@@ -9,7 +9,7 @@ from typing import Any
 
 def assay(workspace: Path, *words: str) -> dict[str, Any]:
     """Run one command with --json. Exits with its message where it refuses."""
-    command = [sys.executable, "-m", "assay", *words, "--json"]
+    command = [str(Path(sys.executable).with_name("assay")), *words, "--json"]
     done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(words)}: status {done.returncode}\n{done.stdout}\n{done.stderr[-2000:]}")

@@ -1,8 +1,8 @@
 """Judges on real data sets, through the command line with its defaults, on the offline backbone.
 
-For each set and each freeze seed: import, freeze (with the waiver its labels need), train, evaluate. Prints a table, then one JSON
-object as its last line: one entry a data set with means over the seeds, every seed's value with its interval, and the baselines. Writes
-results/real_data.json. About half an hour on two cores; run it alone.
+For each set and each freeze seed: import, freeze (with the waiver its labels need), train, evaluate. Prints a
+table, then one JSON object as its last line: one entry a data set with means over the seeds, every seed's value
+with its interval, and the baselines. Writes results/real_data.json. About half an hour on two cores; run it alone.
 
     python benchmarks/real_data.py [--sets surge_toxicity,…] [--seeds 0,1,2] [--out FILE]
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import assay
-from datasets import SETS, BenchmarkSet
+from real_sets import SETS, BenchmarkSet
 from machine import describe_machine, write_result
 
 MIN_TEST_PER_CLASS = 50  # what a fifth of the smallest set holds; the waiver says so on each card
@@ -27,15 +27,15 @@ def run_seed(one: BenchmarkSet, workspace: Path, seed: int) -> dict[str, Any]:
     waiver = ("--accept-labels", one.label_source, "--min-test-per-class", str(MIN_TEST_PER_CLASS))
     assay(workspace, "data", "freeze", one.name, "--seed", str(seed), *waiver)
     trained = assay(workspace, "train", one.name, "--seed", str(seed))
-    assay(workspace, "evaluate", f"{one.name}@candidate")
-    folder = next((workspace / ".assay" / "judges").glob(f"{one.name}-*{trained['judge'].rsplit('-', 1)[1]}"))
+    evaluated = assay(workspace, "evaluate", trained["id"])
+    folder = Path(evaluated["card"]).parent
     report = json.loads((folder / "report.json").read_text())
     training = json.loads((folder / "training.json").read_text())
     words = next(contender for contender in report["contenders"] if contender["name"] == "bag-of-words")
     calibration = report["calibration"]
     return {
         "seed": seed,
-        "judge": trained["judge"],
+        "judge": trained["id"],
         "test_rows": report["answers"]["rows"],
         **{name: report["measures"][name] for name in MEASURES},
         "ece": calibration["ece"],

@@ -1,10 +1,12 @@
 """Training and file judging against a plain fp32 loop, in one run on the same rows.
 
-The plain loop is what one writes first: arrival order, batches of 16 padded to their longest, at most 256 tokens, fp32, the same backbone,
-epochs and learning rates, every weight trained. Both trainings end with F1 on the same test rows. Judging goes file to file: Assay's
-`judge_file` against a loop that reads JSON lines, tokenises, scores batches of 16 and writes JSON lines.
+The plain loop is what one writes first: arrival order, batches of 16 padded to their longest, at most 256 tokens,
+fp32, the same backbone, epochs and learning rates, every weight trained. Both trainings end with F1 on the same
+test rows. Judging goes file to file: Assay's `judge_file` against a loop that reads JSON lines, tokenises, scores
+batches of 16 and writes JSON lines.
 
-Prints one JSON object as its last line: `train_vs_padded`, `judge_vs_padded` (ratios of rows/s), and what they are made of.
+Prints one JSON object as its last line: `train_vs_padded`, `judge_vs_padded` (ratios of rows/s), and what they are
+made of.
 
     python benchmarks/throughput.py [--set surge_toxicity] [--judge-rows 4000] [--out FILE]
 """
@@ -20,9 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from commands import assay
-from datasets import SETS, BenchmarkSet
-from machine import describe_machine, write_result
 from sklearn.metrics import f1_score
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
@@ -34,6 +33,9 @@ from assay.schema.dataset import FrozenRow
 from assay.serving.batch import judge_file
 from assay.serving.batch_settings import BatchSettings
 from assay.store.blobs import Blobs
+from commands import assay
+from real_sets import SETS, BenchmarkSet
+from machine import describe_machine, write_result
 
 BATCH = 16
 MAX_TOKENS = 256

@@ -198,7 +198,7 @@ _KINDS: Mapping[str, _Kind] = {
         causal=True,
         roles={"pad": "<pad>", "eos": "<eos>", "bos": "<bos>", "unk": "<unk>"},
         others=("<start_of_turn>", "<end_of_turn>"),
-        config={"final_logit_softcapping": 0.5, "attn_logit_softcapping": 5.0, "sliding_window": 16},
+        config={"final_logit_softcapping": 2.0, "attn_logit_softcapping": 5.0, "sliding_window": 16},
     ),
     "granite": _Kind(
         tokenizer=_byte_level, model_type="granite", causal=True, roles=_LLAMA.roles, config={"logits_scaling": 8.0}

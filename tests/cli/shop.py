@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from assay.cli.app import app
 
 WORDS = (
-    "weather food garden river night home school health work city music travel mountain day sport money bond loan price"
-    " company state rates shares wait question answer reads system tool hello help brief result rise fall"
-).split()
+    *("weather", "food", "garden", "river", "night", "home", "school", "health", "work", "city", "music", "travel"),
+    *("mountain", "day", "sport", "money", "bond", "loan", "price", "company", "state", "rates", "shares", "wait"),
+    *("question", "answer", "letter", "system", "tool", "hello", "help", "brief", "result", "rise", "fall", "time"),
+)
 SIGNS = {"advice": ("buy", "sell"), "no_advice": ("read", "says")}
 CRITERION = """
 name = "advice"
@@ -63,7 +64,7 @@ def run_in(folder: Path, *words: str) -> Ended:
 
 def labelled_rows(count: int, *, seed: int = 0, source: str = "expert") -> list[dict[str, Any]]:
     """Rows whose label hangs on one word, for both classes alike, each seen by two labellers."""
-    numbers = random.Random(seed)
+    numbers = random.Random(seed)  # noqa: S311 - no secrets here
     return [_row(place, numbers, source) for place in range(count)]
 
 
@@ -109,5 +110,5 @@ class Shop:
     @property
     def train_words(self) -> list[str]:
         """The command of the training."""
-        sizes = ["--epochs", "4", "--batch-size", "16", "--max-tokens", "64", "--learning-rate", "1e-3"]
+        sizes = ["--epochs", "6", "--batch-size", "16", "--max-tokens", "64", "--learning-rate", "2e-3"]
         return ["train", "advice", "--backbone", self.backbone, *sizes]

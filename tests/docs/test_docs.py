@@ -45,7 +45,9 @@ def test_every_error_code_is_documented():
 def test_commands_that_the_pages_name_exist():
     group = typer.main.get_command(app)
     named = {
-        words for page in PAGES for words in re.findall(r"(?:`|    )assay ([a-z]+(?: [a-z]+)?)", page.read_text("utf-8"))
+        words
+        for page in PAGES
+        for words in re.findall(r"(?:`|    )assay ([a-z]+(?: [a-z]+)?)", page.read_text("utf-8"))
     }
     assert len(named) > 8
     for words in named:

@@ -132,14 +132,14 @@ def test_a_checkpoint_cut_short_is_not_used(tiny, tmp_path, undisturbed, harm):
 
 def stopping(backbone: Path) -> TrainingRequest:
     """Steps so large that the dev loss soon rises."""
-    overrides = {"epochs": 30, "patience": 1, "learning_rate": 0.02}
+    overrides = {"epochs": 30, "patience": 2, "learning_rate": 0.02}
     return TrainingRequest(backbone=str(backbone), method="full", dtype="float32", overrides=overrides)
 
 
 def test_early_stopping_keeps_the_best_epoch_and_is_remembered_after_a_kill(tiny, tmp_path):
     undisturbed = train_at(tmp_path / "a", "categorical", stopping(tiny("bert")))
     fit = undisturbed.fit
-    assert len(fit.epochs) == fit.best_epoch + 1 < 30
+    assert len(fit.epochs) == fit.best_epoch + 2 < 30
     for stage, step in (("calibrate", 0), ("train", 10 * (len(fit.epochs) - 1) + 1)):
         root = tmp_path / stage
         with pytest.raises(Killed):
@@ -236,15 +236,22 @@ def test_scales_that_come_later_are_refused(tiny, tmp_path, kind):
 
 
 def test_a_policy_that_cannot_be_met_is_refused_and_the_weights_are_kept(tiny, tmp_path):
-    """With another policy the same training goes on where it was: at its end."""
-    hard = quick(
-        tiny("bert"), decision=DecisionSettings(policy="precision>=0.999", base_rate=0.001), overrides={"epochs": 1}
-    )
-    with pytest.raises(RefusedError, match=r"No threshold meets the policy precision>=0\.999"):
-        train_at(tmp_path, "binary", hard)
-    assert registry_at(tmp_path).versions() == ()
-    again = train_at(tmp_path, "binary", dataclasses.replace(hard, decision=DecisionSettings()))
-    assert again.fit.resumed_from_epoch == 1
+    """Calibration labels turned round: the surest positives are all wrong. Another policy needs no second training."""
+    dataset, rows = dataset_of("binary")
+    turned = {"yes": "no", "no": "yes"}
+    rows = [
+        dataclasses.replace(row, target=dataclasses.replace(row.target, value=turned[row.target.value]))
+        if row.split == "calibration"
+        else row
+        for row in rows
+    ]
+    hard = quick(tiny("bert"), decision=DecisionSettings(policy="precision>=0.99"), overrides={"learning_rate": 2e-3})
+    registry = registry_at(tmp_path)
+    with pytest.raises(RefusedError, match=r"No threshold meets the policy precision>=0\.99"):
+        train(dataset, rows, registry, hard, runs=tmp_path / "runs")
+    assert registry.versions() == ()
+    easy = dataclasses.replace(hard, decision=DecisionSettings(policy="0.5"))
+    assert train(dataset, rows, registry, easy, runs=tmp_path / "runs").fit.resumed_from_epoch == 3
 
 
 def test_an_example_without_text_is_refused_by_name(tiny, tmp_path):
@@ -253,4 +260,12 @@ def test_an_example_without_text_is_refused_by_name(tiny, tmp_path):
         dataclasses.replace(row, example=Example(id="train-0")) if row.example.id == "train-0" else row for row in rows
     ]
     with pytest.raises(InputError, match="'train-0' has no text"):
+        train(dataset, rows, registry_at(tmp_path), quick(tiny("bert")), runs=tmp_path / "runs")
+
+
+def test_a_calibration_row_without_text_is_refused(tiny, tmp_path):
+    dataset, rows = dataset_of("binary")
+    empty = {"calibration-0": Example(id="calibration-0")}
+    rows = [dataclasses.replace(row, example=empty.get(row.example.id, row.example)) for row in rows]
+    with pytest.raises(RefusedError, match=r"calibration data cannot be judged.*'calibration-0' has no text"):
         train(dataset, rows, registry_at(tmp_path), quick(tiny("bert")), runs=tmp_path / "runs")

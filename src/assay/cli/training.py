@@ -44,6 +44,9 @@ def train(
     label_token: Annotated[
         list[str] | None, typer.Option(metavar="LABEL=TEXT", help="Decoders: the token that stands for a label.")
     ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32 or bfloat16; by default the fastest that this processor has.")
+    ] = None,
     fallback: Annotated[
         str, typer.Option(help="What holds when the judge cannot run: allow, flag, block or allow-and-flag.")
     ] = "allow-and-flag",
@@ -80,20 +83,20 @@ def train(
             method=cast(Any, _one_of(method, "--method", ("head", "lora", "full"))),
             overrides=overrides,
             label_tokens=pairs(label_token or [], "--label-token"),
+            dtype=cast(Any, _one_of(dtype, "--dtype", ("float32", "bfloat16"))),
             decision=DecisionSettings(policy=threshold, base_rate=base_rate),
             fallback=cast(Any, _one_of(fallback, "--fallback", ("allow", "flag", "block", "allow-and-flag"))),
         )
-        screen.say(f"training a judge for {criterion_key} on {request.backbone}")
-        with _watched(batch_size or ROWS_A_STEP) as on_progress:
+        with _watched(f"training {criterion_key}", batch_size or ROWS_A_STEP) as on_progress:
             trained = here.train(criterion, request, dataset=dataset, on_progress=on_progress)
     _say(screen, trained)
     screen.done(_values(trained))
 
 
 @contextmanager
-def _watched(rows_a_step: int) -> Iterator["OnProgress"]:
+def _watched(what: str, rows_a_step: int) -> Iterator["OnProgress"]:
     """A bar in rows for the steps of the training; calibration is one step at its end."""
-    with progress("training") as report:
+    with progress(what) as report:
 
         def on_progress(stage: str, done: int, steps: int) -> None:
             if stage == "train":

@@ -87,7 +87,7 @@ def _candidates(database: Database, criterion: Criterion) -> list[Candidate]:
         raise NotFoundError(
             f"No example has a label for criterion {criterion.key!r}.",
             required="imported examples with labels",
-            next_step=f"assay data import {criterion.name} FILE",
+            next_step=f"assay data import FILE --criterion {criterion.name}",
         )
     return found
 

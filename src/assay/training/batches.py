@@ -11,7 +11,9 @@ from assay.inference.torch_engine import padded
 from assay.models.tokens import TokenRow
 from assay.schema.criterion import Scale
 
-POOL_BATCHES = 8  # batches sorted together: larger pads less, smaller shuffles better
+# Batches sorted together. Padded tokens per real token on a toxicity set, batches of 16: unsorted 3.7, pools of 8 1.5,
+# of 32 1.14, of 64 1.09.
+POOL_BATCHES = 32
 
 
 class TrainingRow(TypedDict):

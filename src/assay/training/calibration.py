@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.calibration.calibrators import Calibrator
 from assay.calibration.choosing import choose_calibrator
-from assay.calibration.policies import parse_policy
+from assay.calibration.policies import Policy, parse_policy
 from assay.calibration.prior_shift import estimate_base_rates, importance_weights, label_rates, shift
 from assay.calibration.thresholds import choose_threshold, low_fpr_threshold
 from assay.judging.slm import SmallJudge, calibration_order
@@ -63,12 +63,25 @@ def uncalibrated(criterion: Criterion) -> tuple[Calibration, Decision]:
     return calibration, Decision(threshold=0.5 if criterion.scale.positive else None, policy="0.5")
 
 
+def check_decision(settings: DecisionSettings, criterion: Criterion) -> Policy:
+    """The parsed policy, if policy and base rate suit the criterion. Raises InputError; call it before a long
+    training.
+    """
+    if settings.base_rate is not None and (criterion.scale.positive is None or not 0 < settings.base_rate < 1):
+        raise InputError(
+            "A base rate is the positive share of a binary criterion.",
+            required="a number between 0 and 1, exclusive",
+            got=f"{settings.base_rate!r} on a {criterion.scale.kind} scale",
+        )
+    return parse_policy(settings.policy)
+
+
 def calibrate(judge: SmallJudge, rows: Sequence[FrozenRow], settings: DecisionSettings, seed: int = 0) -> Calibrated:
     """Fit on the rows of the `calibration` split. Raises RefusedError, InputError."""
     criterion = judge.criterion
     order = calibration_order(criterion)
     labels = [criterion.labels[place] for place in order]
-    policy = parse_policy(settings.policy)
+    policy = check_decision(settings, criterion)
     scores = scores_of(judge, [row.example for row in rows])[:, order]
     targets = np.array([labels.index(row.target.value) for row in rows])
     weights = np.array([row.example.weight for row in rows])
@@ -123,10 +136,4 @@ def _production_rates(
     declared = settings.base_rate if settings.base_rate is not None else criterion.base_rate
     if declared is None:
         return fitted, "unshifted"
-    if criterion.scale.positive is None or not 0 < declared < 1:
-        raise InputError(
-            "A base rate is the positive share of a binary criterion.",
-            required="a number between 0 and 1, exclusive",
-            got=f"{declared!r} on a {criterion.scale.kind} scale",
-        )
     return np.array([1 - declared, declared]), "declared"

@@ -29,6 +29,7 @@ from assay.models.backbone import Backbone, find_backbone
 from assay.models.small_judge_model import new_model, save_parts
 from assay.models.tokens import Tokens, label_token_ids
 from assay.registry import Registry
+from assay.registry.refs import check_name
 from assay.rendering.fitting import DEFAULT_TRUNCATE
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import DatasetVersion, FrozenRow
@@ -37,7 +38,7 @@ from assay.schema.ids import digest_files, digest_json, utc_now
 from assay.schema.judge_version import Dtype, JudgeVersion, Method, Rendering
 from assay.schema.verdict import Action
 from assay.training.batches import TrainingData, TrainingRow, training_rows
-from assay.training.calibration import Calibrated, DecisionSettings, calibrate, uncalibrated
+from assay.training.calibration import Calibrated, DecisionSettings, calibrate, check_decision, uncalibrated
 from assay.training.loop import Fit, fit_model
 from assay.training.settings import TrainingSettings, default_method, settings_for
 
@@ -136,10 +137,11 @@ def train(
 
 def _plan(dataset: DatasetVersion, request: TrainingRequest) -> _Plan:
     _check_scale(dataset.criterion)
+    check_decision(request.decision, dataset.criterion)
     backbone = find_backbone(request.backbone)
     settings = settings_for(backbone, request.method or default_method(backbone), request.overrides)
     return _Plan(
-        name=request.name or dataset.criterion.name,
+        name=check_name(request.name or dataset.criterion.name),
         dataset=dataset,
         backbone=backbone,
         settings=settings,
