@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from commands import assay
-from real_sets import SETS, BenchmarkSet
 from machine import describe_machine, write_result
+from real_sets import SETS, BenchmarkSet
 
 MIN_TEST_PER_CLASS = 50  # what a fifth of the smallest set holds; the waiver says so on each card
 MEASURES = ("f1", "auroc", "auprc")

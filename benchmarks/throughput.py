@@ -34,8 +34,8 @@ from assay.serving.batch import judge_file
 from assay.serving.batch_settings import BatchSettings
 from assay.store.blobs import Blobs
 from commands import assay
-from real_sets import SETS, BenchmarkSet
 from machine import describe_machine, write_result
+from real_sets import SETS, BenchmarkSet
 
 BATCH = 16
 MAX_TOKENS = 256
