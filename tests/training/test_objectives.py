@@ -76,7 +76,9 @@ def test_calibrated_loss_by_hand():
     """Two of three right, all with one margin: the best temperature makes the confidence ⅔, the loss its entropy."""
     logits, labels = np.array([[0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]), np.array([1, 0, 0])
     entropy = -(2 / 3) * math.log(2 / 3) - (1 / 3) * math.log(1 / 3)
-    assert calibrated_loss(logits, labels) == pytest.approx(entropy, abs=1e-4)
+    loss, error = calibrated_loss(logits, labels)
+    assert loss == pytest.approx(entropy, abs=1e-4)
+    assert error == pytest.approx(math.sqrt(2 / 9) * math.log(2) / math.sqrt(3), abs=1e-4)  # rows: log 1.5 twice, log 3
 
 
 @given(
@@ -85,16 +87,16 @@ def test_calibrated_loss_by_hand():
     st.floats(0.5, 2.0),
 )
 def test_calibrated_loss_forgives_confidence_only(logits, labels, factor):
-    loss = calibrated_loss(logits, labels)
+    loss, _ = calibrated_loss(logits, labels)
     shifted = logits - logits.max(axis=1, keepdims=True)
     plain = -(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))[np.arange(12), labels].mean()
     assert loss <= plain + 1e-6
-    assert calibrated_loss(logits + 3.0, labels) == pytest.approx(loss, abs=1e-6)
+    assert calibrated_loss(logits + 3.0, labels)[0] == pytest.approx(loss, abs=1e-6)
     # scaling all scores may only move the search, within its bounds, to another temperature
-    assert calibrated_loss(logits * factor, labels) == pytest.approx(loss, abs=0.02)
+    assert calibrated_loss(logits * factor, labels)[0] == pytest.approx(loss, abs=0.02)
 
 
 def test_calibrated_loss_sees_worse_separation():
     logits = np.array([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [0.0, 2.0]])
     right, one_wrong = np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0])
-    assert calibrated_loss(logits, right) < 0.01 < calibrated_loss(logits, one_wrong)
+    assert calibrated_loss(logits, right)[0] < 0.01 < calibrated_loss(logits, one_wrong)[0]

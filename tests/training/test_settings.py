@@ -6,7 +6,7 @@ import pytest
 
 from assay.models.backbone import Backbone, find_backbone
 from assay.schema.errors import InputError
-from assay.training.settings import TrainingSettings, default_method, settings_for
+from assay.training.settings import TrainingSettings, settings_for
 
 
 @pytest.fixture
@@ -18,19 +18,6 @@ def backbone_of(tiny):
         return dataclasses.replace(found, ref=dataclasses.replace(found.ref, parameters=parameters))
 
     return make
-
-
-@pytest.mark.parametrize(
-    ("kind", "parameters", "method"),
-    [
-        ("bert", 22_000_000, "full"),
-        ("bert", 110_000_000, "lora"),
-        ("llama", 22_000_000, "lora"),
-        ("llama", 8_000_000_000, "lora"),
-    ],
-)
-def test_the_default_method_follows_size_and_family(backbone_of, kind, parameters, method):
-    assert default_method(backbone_of(kind, parameters)) == method
 
 
 @pytest.mark.parametrize("kind", ["bert", "llama"])

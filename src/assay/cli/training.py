@@ -26,7 +26,7 @@ def train(
     backbone: Annotated[
         str | None, typer.Option(help="minilm, a hub id, or a folder; by default what assay.toml says.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="head, lora or full; by default what suits the size.")] = None,
+    method: Annotated[str | None, typer.Option(help="lora (the default), full, or head.")] = None,
     epochs: Annotated[int | None, typer.Option(help="At most; training stops early on dev.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the backbone or its adapters.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,

@@ -12,7 +12,7 @@ ADAPTER_FOLDER = "adapter"
 DEFAULT_RANK = 16
 
 
-def add_lora(model: torch.nn.Module, backbone: Backbone, rank: int = DEFAULT_RANK, dropout: float = 0.05) -> PeftModel:
+def add_lora(model: torch.nn.Module, backbone: Backbone, rank: int = DEFAULT_RANK, dropout: float = 0.0) -> PeftModel:
     """Put trainable adapters on every linear layer of the backbone; everything else is frozen."""
     task = TaskType.FEATURE_EXTRACTION if backbone.family == "encoder" else TaskType.CAUSAL_LM
     config = LoraConfig(

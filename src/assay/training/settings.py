@@ -16,6 +16,7 @@ from assay.schema.errors import InputError, shown
 from assay.schema.judge_version import Layout, Method
 from assay.schema.records import record_from
 
+DEFAULT_METHOD: Method = "lora"  # on small label sets as good as `full` or better, see docs/LOG.md
 SMALL_PARAMETERS = 100_000_000
 LARGE_PARAMETERS = 1_000_000_000
 _MAX_TOKENS = 256
@@ -81,11 +82,6 @@ def settings_for(backbone: Backbone, method: Method, overrides: Mapping[str, Any
     return settings
 
 
-def default_method(backbone: Backbone) -> Method:
-    """`full` for encoders under 100 M parameters, `lora` for everything larger."""
-    return "full" if backbone.family == "encoder" and backbone.ref.parameters < SMALL_PARAMETERS else "lora"
-
-
 def _defaults(backbone: Backbone, method: Method) -> TrainingSettings:
     max_tokens = min(_MAX_TOKENS if backbone.family == "encoder" else 4 * _MAX_TOKENS, backbone.window)
     learning_rate, epochs = _rate_and_epochs(backbone.ref.parameters, method)
@@ -105,7 +101,7 @@ def _rate_and_epochs(parameters: int, method: Method) -> tuple[float, int]:
         return 5e-3, 30
     lora = method == "lora"
     if parameters < SMALL_PARAMETERS:
-        return (1e-3 if lora else 1.5e-4), 8
+        return (5e-4, 6) if lora else (1e-4, 5)
     if parameters < LARGE_PARAMETERS:
         return (2e-4 if lora else 3e-5), 5
     return (5e-5 if lora else 1e-5), 3

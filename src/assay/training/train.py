@@ -40,7 +40,7 @@ from assay.schema.verdict import Action
 from assay.training.batches import TrainingData, TrainingRow, training_rows
 from assay.training.calibration import Calibrated, DecisionSettings, calibrate, check_decision, uncalibrated
 from assay.training.loop import Fit, fit_model
-from assay.training.settings import TrainingSettings, default_method, settings_for
+from assay.training.settings import DEFAULT_METHOD, TrainingSettings, settings_for
 
 OnProgress = Callable[[str, int, int], None]  # stage, steps done, steps in all
 TRAINABLE_SCALES = ("binary", "categorical", "ordinal")
@@ -48,7 +48,7 @@ TRAINABLE_SCALES = ("binary", "categorical", "ordinal")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
-    """What to train. `method` None takes the default for the backbone's size, `dtype` None the fastest type that the
+    """What to train. `method` None takes LoRA, `dtype` None the fastest type that the
     device has; `overrides` are fields of TrainingSettings.
     """
 
@@ -139,7 +139,7 @@ def _plan(dataset: DatasetVersion, request: TrainingRequest) -> _Plan:
     _check_scale(dataset.criterion)
     check_decision(request.decision, dataset.criterion)
     backbone = find_backbone(request.backbone)
-    settings = settings_for(backbone, request.method or default_method(backbone), request.overrides)
+    settings = settings_for(backbone, request.method or DEFAULT_METHOD, request.overrides)
     return _Plan(
         name=check_name(request.name or dataset.criterion.name),
         dataset=dataset,
