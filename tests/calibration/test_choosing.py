@@ -106,3 +106,15 @@ def test_several_labels() -> None:
 def test_no_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         choose_calibrator(np.zeros((0, 2)), np.zeros(0, int))
+
+
+@pytest.mark.parametrize("rows", [60, 120, 240])
+def test_without_a_wrong_row_nobody_overturns_the_presumption_by_being_surer(rows: int) -> None:
+    """All right and very sure: plain log-loss prefers the surest candidate, but so few rows cannot vouch for 0.999."""
+    labels = np.arange(rows) % 2
+    log_odds = np.where(labels == 1, 7.0, -7.0)
+    scores = np.column_stack([-np.logaddexp(0, log_odds), -np.logaddexp(0, -log_odds)])
+    chosen = choose_calibrator(scores, labels)
+    assert chosen.candidates["identity"].log_loss < chosen.candidates["desaturated.v1"].log_loss
+    assert chosen.name == "desaturated.v1"
+    assert chosen.calibrator.apply(scores).max() < 0.999

@@ -5,7 +5,8 @@ them is presumed: the regularised calibrator made for saturated judges, desatura
 temperature.v1 below that and for several labels. Another one is taken only when its log-loss is lower by more than two
 standard errors, paired by row (with five candidates one standard error is passed by luck); among several such, the
 simplest within one standard error of the best (Breiman et al. 1984, §3.4.3). The chosen one is fitted again on all
-rows.
+rows. Every candidate is also charged for one more row, as sure as the others and wrong: where no calibration row is
+wrong, log-loss alone prefers whoever is surest, without an error bar.
 
 Why a presumption and not plainly the simplest: a hundred rows cannot tell calibrators apart, and identity, the
 simplest, is the one that is wrong for a fine-tuned network. Simulated judges (eight kinds: over-confident, saturated,
@@ -46,8 +47,8 @@ SMALLEST_PROBABILITY = 1e-6  # in log-loss; without it one row of an uncalibrate
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateScore:
-    """Cross-validated losses of one candidate. `gain` is its log-loss below that of the presumed calibrator, with its
-    standard error.
+    """Cross-validated losses of one candidate. `gain` is its log-loss below that of the presumed calibrator, less what
+    one more wrong row would cost, with its standard error.
     """
 
     log_loss: float
@@ -120,9 +121,9 @@ def _folds(labels: np.ndarray, index: np.ndarray) -> int:
 
 def _held_out_losses(
     name: str, data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], folds: int, seed: int
-) -> np.ndarray:  # (n, 2): mean log-loss and Brier score of each row when held out
+) -> np.ndarray:  # (n, 3): mean log-loss, Brier score, and log-loss were it wrong, of each row when held out
     scores, labels, weights, index = data
-    total = np.zeros((len(labels), 2))
+    total = np.zeros((len(labels), 3))
     for repeat in range(REPEATS):
         for train, held_out in _splits(labels, index, folds, seed + repeat):
             fitted = fit_calibrator(name, scores[train], labels[train], weights[train])
@@ -136,13 +137,15 @@ def _splits(labels: np.ndarray, index: np.ndarray, folds: int, seed: int) -> Ite
     return StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed).split(labels, labels)  # type: ignore[no-any-return]
 
 
-def _losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:  # (n, k), (n,) -> (n, 2)
-    one_hot = np.eye(probabilities.shape[1])[labels]
+def _losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:  # (n, k), (n,) -> (n, 3)
+    k = probabilities.shape[1]
+    one_hot = np.eye(k)[labels]
     of_truth = (probabilities * one_hot).sum(axis=1)
     return np.column_stack(
         [
             -np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1.0)),
             ((probabilities - one_hot) ** 2).sum(axis=1),
+            -np.log(np.clip((1 - of_truth) / (k - 1), SMALLEST_PROBABILITY, 1.0)),
         ]
     )
 
@@ -153,8 +156,12 @@ def _compare(losses: Mapping[str, np.ndarray], weights: np.ndarray, index: np.nd
     for name, loss in losses.items():
         mean = np.average(loss, axis=0, weights=weights)
         gain, error = _paired(losses[presumed][:, 0] - loss[:, 0], weights, index)
+        imagined = float(np.average(losses[presumed][:, 2] - loss[:, 2], weights=weights)) / len(loss)
         table[name] = CandidateScore(
-            log_loss=float(mean[0]), brier=float(mean[1]), gain=gain, gain_standard_error=error
+            log_loss=float(mean[0]),
+            brier=float(mean[1]),
+            gain=gain + min(imagined, 0.0),
+            gain_standard_error=float(np.hypot(error, imagined)),
         )
     return table
 
