@@ -5,8 +5,8 @@ them is presumed: the regularised calibrator made for saturated judges, desatura
 temperature.v1 below that and for several labels. Another one is taken only when its log-loss is lower by more than two
 standard errors, paired by row (with five candidates one standard error is passed by luck); among several such, the
 simplest within one standard error of the best (Breiman et al. 1984, §3.4.3). The chosen one is fitted again on all
-rows. Every candidate is also charged for one more row, as sure as the others and wrong: where no calibration row is
-wrong, log-loss alone prefers whoever is surest, without an error bar.
+rows. Every candidate is also charged for one more group of rows (one row where there are no groups), as sure as the
+others and wrong: where no calibration row is wrong, log-loss alone prefers whoever is surest, without an error bar.
 
 Why a presumption and not plainly the simplest: a hundred rows cannot tell calibrators apart, and identity, the
 simplest, is the one that is wrong for a fine-tuned network. Simulated judges (eight kinds: over-confident, saturated,
@@ -48,7 +48,7 @@ SMALLEST_PROBABILITY = 1e-6  # in log-loss; without it one row of an uncalibrate
 @dataclass(frozen=True, kw_only=True)
 class CandidateScore:
     """Cross-validated losses of one candidate. `gain` is its log-loss below that of the presumed calibrator, less what
-    one more wrong row would cost, with its standard error.
+    one more wrong group of rows would cost, with its standard error.
     """
 
     log_loss: float
@@ -156,7 +156,7 @@ def _compare(losses: Mapping[str, np.ndarray], weights: np.ndarray, index: np.nd
     for name, loss in losses.items():
         mean = np.average(loss, axis=0, weights=weights)
         gain, error = _paired(losses[presumed][:, 0] - loss[:, 0], weights, index)
-        imagined = float(np.average(losses[presumed][:, 2] - loss[:, 2], weights=weights)) / len(loss)
+        imagined = float(np.average(losses[presumed][:, 2] - loss[:, 2], weights=weights)) / (index.max() + 1)
         table[name] = CandidateScore(
             log_loss=float(mean[0]),
             brier=float(mean[1]),
