@@ -42,13 +42,17 @@ class Backbone:
     config: PretrainedConfig
     window: int  # tokens, positions the model has
 
-    def load(self, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+    def load(self, dtype: torch.dtype = torch.float32, attention: str | None = None) -> torch.nn.Module:
         """The model without a task head (encoder), or with its output layer (decoder), in evaluation mode.
+
+        `attention` names one of transformers' attention functions; None leaves it the choice.
 
         Raises IntegrityError where the weights cannot be read or are not all there: what is missing would be random.
         """
         auto: Any = AutoModel if self.family == "encoder" else AutoModelForCausalLM
         options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+        if attention is not None:
+            options["attn_implementation"] = attention
         if self.family == "encoder" and self.config.model_type in ("bert", "roberta", "xlm-roberta"):
             options["add_pooling_layer"] = False
         options |= {name: 0.0 for name in _ATTENTION_DROPOUT if getattr(self.config, name, 0)}
