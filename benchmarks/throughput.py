@@ -30,8 +30,7 @@ from assay.api import Workspace
 from assay.datasets.frozen_rows import load_rows, rows_of
 from assay.models.backbone import find_backbone
 from assay.schema.dataset import FrozenRow
-from assay.serving.batch import judge_file
-from assay.serving.batch_settings import BatchSettings
+from assay.serving.batch import BatchSettings, judge_file
 from assay.store.blobs import Blobs
 from commands import assay
 from machine import describe_machine, write_result

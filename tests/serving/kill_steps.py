@@ -13,7 +13,7 @@ from pathlib import Path
 
 from plain_judge import PlainJudge, do_nothing
 
-from assay.serving import BatchSettings, judge_file, part_files
+from assay.serving.batch import BatchSettings, judge_file, part_files
 
 STEPS = ("open", "os.rename", "os.remove", "os.truncate")
 MAX_STEPS = 300

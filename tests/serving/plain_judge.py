@@ -16,7 +16,7 @@ from typing import Any
 from assay.schema.criterion import Criterion, Level, Scale
 from assay.schema.example import Example, field_text
 from assay.schema.verdict import Abstained, Decided, Failed, Verdict
-from assay.serving import BatchSettings, judge_file, part_files
+from assay.serving.batch import BatchSettings, judge_file, part_files
 
 SCALE = Scale(kind="binary", levels=(Level(label="yes"), Level(label="no")), positive="yes")
 CRITERION = Criterion(name="plain", version="1", question="?", reads=("input", "output"), scale=SCALE)

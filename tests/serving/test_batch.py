@@ -16,7 +16,7 @@ from plain_judge import ROWS, PlainJudge
 
 from assay.ingest.mapping import FieldMapping
 from assay.schema.errors import AssayError, ConflictError, InputError, NotFoundError, RefusedError
-from assay.serving import BatchProgress, BatchSettings, judge_file
+from assay.serving.batch import BatchProgress, BatchSettings, judge_file
 
 # of the first byte of SHA-256 of "Answer N, ünïcode", N = 0 … 9: yes from 128 on, as sha256sum gives it
 LABELS = ["yes", "no", "no", "no", "yes", "yes", "yes", "yes", "yes", "yes"]

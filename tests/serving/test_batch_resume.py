@@ -18,9 +18,9 @@ from assay.ingest.mapping import FieldMapping
 from assay.schema.errors import ConflictError
 from assay.schema.example import Example
 from assay.schema.verdict import Verdict
-from assay.serving import BatchSettings, judge_file, part_files
-from assay.serving.part_files import PartPaths
-from assay.serving.sole_writer import sole_writer
+from assay.serving.batch import BatchSettings, judge_file, part_files
+from assay.serving.batch.part_files import PartPaths
+from assay.serving.batch.sole_writer import sole_writer
 
 HERE = Path(__file__).parent
 Write = Callable[..., Path]

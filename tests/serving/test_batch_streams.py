@@ -51,7 +51,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     many.write_text(JSONL * 2500)
     script = (
         "import sys; from pathlib import Path; from plain_judge import PlainJudge\n"
-        "from assay.serving import BatchSettings, judge_file\n"
+        "from assay.serving.batch import BatchSettings, judge_file\n"
         "judge_file(PlainJudge(), Path(sys.argv[1]), Path(sys.argv[2]), BatchSettings())\n"
         "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )

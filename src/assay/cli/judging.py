@@ -14,7 +14,7 @@ from assay.schema.errors import InputError
 
 if TYPE_CHECKING:
     from assay.api.loaded_judge import LoadedJudge
-    from assay.serving import BatchResult, BatchSettings
+    from assay.serving.batch import BatchResult, BatchSettings
 
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
 
@@ -88,7 +88,7 @@ def judge(
         _judge_text(_loaded(ref, workspace), given, Screen(json_wanted=json))
         return
     from assay.ingest.mapping import FieldMapping  # noqa: PLC0415
-    from assay.serving import BatchSettings  # noqa: PLC0415
+    from assay.serving.batch import BatchSettings  # noqa: PLC0415
 
     settings = BatchSettings(
         format_in=cast(Any, format or ("jsonl" if file == "-" else None)),
@@ -133,7 +133,7 @@ def _loaded(ref: str, workspace: Path | None) -> "LoadedJudge":
 
 
 def _judge_file(loaded: "LoadedJudge", file: str, out: Path | None, settings: "BatchSettings") -> "BatchResult":
-    from assay.serving import judge_file  # noqa: PLC0415
+    from assay.serving.batch import judge_file  # noqa: PLC0415
 
     source = None if file == "-" else Path(file)
     with progress(f"judging {'standard input' if source is None else source.name}") as report:

@@ -18,9 +18,9 @@ from typing import BinaryIO, Self
 
 from assay.schema.errors import ConflictError, shown
 from assay.schema.verdict import Verdict
-from assay.serving.batch_settings import BatchSettings
-from assay.serving.journal import Journal, Task, check_same_task, read_journal, restart_hint
-from assay.serving.judgeable import Rejected
+from assay.serving.batch.journal import Journal, Task, check_same_task, read_journal, restart_hint
+from assay.serving.batch.judgeable import Rejected
+from assay.serving.batch.settings import BatchSettings
 from assay.store.blobs import sync_folder
 
 COMMIT_EVERY_S = 2.0  # an fsync costs milliseconds; what a kill can lose is this and the window being judged

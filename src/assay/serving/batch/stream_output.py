@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from assay.ingest.set_aside import SetAside
 from assay.schema.verdict import Verdict
-from assay.serving.batch_result import Tally
-from assay.serving.judgeable import Rejected
+from assay.serving.batch.judgeable import Rejected
+from assay.serving.batch.result import Tally
 
 
 class StreamOutput:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from assay.serving.judged_rows import VERDICT_PARTS, cell, spooled_rows, verdict_columns
+from assay.serving.batch.judged_rows import VERDICT_PARTS, cell, spooled_rows, verdict_columns
 
 
 def write_csv(spool: Path, target: BinaryIO, columns: Iterable[str], field: str) -> None:

@@ -20,15 +20,15 @@ from assay.ingest.rows import row_count
 from assay.judging.judge import Judge
 from assay.schema.errors import InputError, RefusedError
 from assay.schema.verdict import Verdict
-from assay.serving.batch_plan import BatchPlan, is_zipped, plan_of
-from assay.serving.batch_result import BatchResult, Tally
-from assay.serving.batch_settings import BatchSettings
-from assay.serving.journal import Journal, Source, Task
-from assay.serving.judgeable import Judgeable, ReadyRow, Rejected
-from assay.serving.pace import OnProgress, Pace
-from assay.serving.part_files import PartFiles, PartPaths, publish, starting_point
-from assay.serving.sole_writer import sole_writer
-from assay.serving.stream_output import StreamOutput
+from assay.serving.batch.journal import Journal, Source, Task
+from assay.serving.batch.judgeable import Judgeable, ReadyRow, Rejected
+from assay.serving.batch.pace import OnProgress, Pace
+from assay.serving.batch.part_files import PartFiles, PartPaths, publish, starting_point
+from assay.serving.batch.plan import BatchPlan, is_zipped, plan_of
+from assay.serving.batch.result import BatchResult, Tally
+from assay.serving.batch.settings import BatchSettings
+from assay.serving.batch.sole_writer import sole_writer
+from assay.serving.batch.stream_output import StreamOutput
 
 _WINDOW_CHARS = 32 << 20  # of long rows fewer are held at once
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from assay.schema.records import to_jsonable
 from assay.schema.verdict import Verdict
-from assay.serving.judgeable import Judgeable, compact_json
+from assay.serving.batch.judgeable import Judgeable, compact_json
 
 VERDICT_PARTS = (
     "kind",

@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from assay.schema.errors import AssayError, ConflictError
 from assay.schema.records import record_from, to_jsonable
-from assay.serving.batch_result import Tally
+from assay.serving.batch.result import Tally
 
 _FORMAT = 1
 _EDGE_BYTES = 1 << 20

@@ -15,12 +15,12 @@ from assay.ingest.rows import Format, format_of
 from assay.judging.judge import Judge
 from assay.schema.errors import InputError, NotFoundError, shown
 from assay.schema.verdict import Verdict
-from assay.serving.batch_settings import BatchSettings
-from assay.serving.csv_output import spooled_columns, write_csv
-from assay.serving.judgeable import Judgeable, Preparation
-from assay.serving.judged_rows import delivered_line, spooled_line, verdict_columns
-from assay.serving.opened_rows import open_rows
-from assay.serving.parquet_output import write_parquet, write_parquet_beside
+from assay.serving.batch.csv_output import spooled_columns, write_csv
+from assay.serving.batch.judgeable import Judgeable, Preparation
+from assay.serving.batch.judged_rows import delivered_line, spooled_line, verdict_columns
+from assay.serving.batch.opened_rows import open_rows
+from assay.serving.batch.parquet_output import write_parquet, write_parquet_beside
+from assay.serving.batch.settings import BatchSettings
 
 
 @dataclass(frozen=True, kw_only=True)

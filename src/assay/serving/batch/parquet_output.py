@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 
 from assay.ingest.parquet_rows import open_parquet
-from assay.serving.judged_rows import JudgedRow, cell, spooled_rows, verdict_columns
+from assay.serving.batch.judged_rows import JudgedRow, cell, spooled_rows, verdict_columns
 
 _BATCH_ROWS = 4096
 _BATCH_CHARS = 16 << 20
