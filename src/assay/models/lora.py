@@ -1,5 +1,8 @@
 """LoRA adapters through PEFT, in its standard folder (adapter_config.json, adapter_model.safetensors)."""
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,8 @@ def add_lora(model: torch.nn.Module, backbone: Backbone, rank: int = DEFAULT_RAN
     config = LoraConfig(
         r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules="all-linear", task_type=task, bias="none"
     )
-    adapted: PeftModel = get_peft_model(model, config)
+    with _quiet():
+        adapted: PeftModel = get_peft_model(model, config)
     return adapted
 
 
@@ -33,5 +37,14 @@ def save_lora(model: PeftModel, folder: Path, backbone: Backbone) -> None:
 
 def load_lora(model: torch.nn.Module, folder: Path) -> Any:
     """The backbone with an adapter merged into its weights, for judging."""
-    adapted = PeftModel.from_pretrained(model, str(folder / ADAPTER_FOLDER), use_safetensors=True)
-    return adapted.merge_and_unload()
+    with _quiet():
+        adapted = PeftModel.from_pretrained(model, str(folder / ADAPTER_FOLDER), use_safetensors=True)
+        return adapted.merge_and_unload()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """PEFT still reads an attribute that transformers warns about; users can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
