@@ -1,6 +1,6 @@
 """Training and file judging against a plain fp32 loop, in one run on the same rows.
 
-The plain loop is what one writes first: arrival order, batches of 16 padded to their longest, at most 256 tokens,
+The plain loop is what one writes first: shuffled rows as they come, batches of 16 padded to their longest, at most 256 tokens,
 fp32, the same backbone, epochs and learning rates, every weight trained. Both trainings end with F1 on the same
 test rows. Judging goes file to file: Assay's `judge_file` against a loop that reads JSON lines, tokenises, scores
 batches of 16 and writes JSON lines.
@@ -69,9 +69,11 @@ def plain_training(
     started = time.perf_counter()
     model.train()
     for _ in range(epochs):
+        order = torch.randperm(len(texts)).tolist()
         for first in range(0, len(texts), BATCH):
-            batch = plain_batch(tokenizer, texts[first : first + BATCH])
-            loss = nn.functional.cross_entropy(model(batch), torch.tensor(labels[first : first + BATCH]))
+            places = order[first : first + BATCH]
+            batch = plain_batch(tokenizer, [texts[place] for place in places])
+            loss = nn.functional.cross_entropy(model(batch), torch.tensor([labels[place] for place in places]))
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
