@@ -1,7 +1,7 @@
 """Training and file judging against a plain fp32 loop, in one run on the same rows.
 
-The plain loop is what one writes first: shuffled rows as they come, batches of 16 padded to their longest, at most 256 tokens,
-fp32, the same backbone, epochs and learning rates, every weight trained. Both trainings end with F1 on the same
+The plain loop is what one writes first: shuffled rows as they come, batches of 16 padded to their longest, at most 256
+tokens, fp32, the same backbone, epochs and learning rates, every weight trained. Both trainings end with F1 on the same
 test rows. Judging goes file to file: Assay's `judge_file` against a loop that reads JSON lines, tokenises, scores
 batches of 16 and writes JSON lines.
 
