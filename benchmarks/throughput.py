@@ -1,7 +1,7 @@
 """Training and file judging against a plain fp32 loop, in one run on the same rows.
 
 The plain loop is what one writes first: shuffled rows as they come, batches of 16 padded to their longest, at most 256
-tokens, fp32, the same backbone, epochs and learning rates, every weight trained. Both trainings end with F1 on the same
+tokens, fp32, the same backbone and epochs, every weight trained. Both trainings end with F1 on the same
 test rows. Judging goes file to file: Assay's `judge_file` against a loop that reads JSON lines, tokenises, scores
 batches of 16 and writes JSON lines.
 
@@ -38,6 +38,7 @@ from real_sets import SETS, BenchmarkSet
 
 BATCH = 16
 MAX_TOKENS = 256
+PLAIN_RATES = (1e-4, 1e-3)  # backbone, head: usual for full fine-tuning of a small encoder
 
 
 class PlainModel(nn.Module):
@@ -58,13 +59,14 @@ def plain_batch(tokenizer: Any, texts: list[str]) -> Any:
     return tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
 
 
-def plain_training(
-    folder: Path, texts: list[str], labels: list[int], epochs: int, rates: tuple[float, float]
-) -> tuple[PlainModel, Any, float]:
+def plain_training(folder: Path, texts: list[str], labels: list[int], epochs: int) -> tuple[PlainModel, Any, float]:
     """The plain loop: the trained model, its tokenizer, and rows/s."""
     torch.manual_seed(0)
     tokenizer, model = AutoTokenizer.from_pretrained(folder), PlainModel(folder)
-    groups = [{"params": model.body.parameters(), "lr": rates[0]}, {"params": model.head.parameters(), "lr": rates[1]}]
+    groups = [
+        {"params": part.parameters(), "lr": rate}
+        for part, rate in zip((model.body, model.head), PLAIN_RATES, strict=True)
+    ]
     optimizer = torch.optim.AdamW(groups)
     started = time.perf_counter()
     model.train()
@@ -142,11 +144,8 @@ def measure(one: BenchmarkSet, folder: Path, count: int) -> dict[str, Any]:
         judge = here.load(trained.id).running
         rows = load_rows(Blobs(here.settings.blobs), here.newest_dataset(one.name))
     train, test = (texts_and_labels(rows_of(rows, split), one.positive) for split in ("train", "test"))
-    settings = trained.version.training
     epochs = len(trained.fit.epochs)
-    plain, tokenizer, plain_train = plain_training(
-        find_backbone("minilm").folder, *train, epochs, (settings["learning_rate"], settings["head_learning_rate"])
-    )
+    plain, tokenizer, plain_train = plain_training(find_backbone("minilm").folder, *train, epochs)
     source = judge_rows(count, folder)
     ours = rows_per_s(count, lambda: judge_file(judge, source, folder / "ours.jsonl", BatchSettings()))
     theirs = rows_per_s(count, lambda: plain_judging(plain, tokenizer, source, folder / "plain.jsonl"))

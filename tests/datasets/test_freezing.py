@@ -160,7 +160,7 @@ def test_one_class_only(sqlite, blobs, criterion, fill, make_row):
 
 
 def test_nothing_labelled_and_nothing_left(sqlite, blobs, criterion, fill, make_row):
-    with pytest.raises(NotFoundError, match=r"No example has a label.*assay data import advice"):
+    with pytest.raises(NotFoundError, match=r"No example has a label.*assay data import FILE --criterion advice"):
         freeze(sqlite, blobs, criterion, SMALL)
     fill(sqlite, [make_row(1, "yes", output="x"), make_row(2, "no", output="x")])
     with pytest.raises(RefusedError, match=r"contradict each other's labels.*2 dropped \(exact duplicate, conflicting"):

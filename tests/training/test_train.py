@@ -193,7 +193,7 @@ def test_the_base_rate_is_estimated_on_traffic(tiny, tmp_path):
     yes = [Example(id=f"y{place}", output=f"{FILLERS[place]} buy food {FILLERS[-place]}") for place in range(10)]
     no = [Example(id=f"n{place}", output=f"{FILLERS[place % 10]} travel home") for place in range(90)]
     decision = DecisionSettings(traffic=(*yes, *no))
-    request = quick(tiny("bert"), decision=decision, overrides={"epochs": 5, "learning_rate": 2e-3})
+    request = quick(tiny("bert"), decision=decision, overrides={"epochs": 12, "learning_rate": 2e-3})
     rate = train_at(tmp_path, "binary", request).version.calibration
     assert rate.rate_source == "estimated"
     assert rate.production_base_rate["yes"] == pytest.approx(0.1, abs=0.03)
