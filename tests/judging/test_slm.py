@@ -115,7 +115,8 @@ def test_verdicts_come_in_order_and_do_not_depend_on_the_others(version_of, judg
     judge = judge_of(version_of())
     given = examples(40)
     together = list(judge.judge_many(given))
-    assert len({verdict.label for verdict in together}) == 2
+    yes = [verdict.probabilities["yes"] for verdict in together]
+    assert max(yes) - min(yes) > 1e-3  # the examples do differ to it
     assert all(same(judge.judge(example), verdict) for example, verdict in zip(given, together, strict=True))
     backwards = list(judge.judge_many(given[::-1]))[::-1]
     assert all(same(one, other) for one, other in zip(backwards, together, strict=True))
