@@ -86,14 +86,16 @@ def _tokenizer(made: _Kind) -> Any:
 
 
 def _word_piece(special: list[str]) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of a vocabulary
+    """Letters and the words of the text. Not trained: the trainer breaks ties differently in every process."""
+    words = sorted({word for line in _TEXT for word in line.lower().split() if word.isalnum()})
+    letters = sorted(set("".join(_LETTERS).lower()))
+    pieces = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters), *words])
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - a token of a vocabulary
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=list(_LETTERS), show_progress=False
-    )
-    tokenizer.train_from_iterator(_TEXT, trainer)
+    tokenizer.add_special_tokens(special)
     return tokenizer
 
 
