@@ -34,7 +34,7 @@ class PlainJudge:
     criterion: Criterion = CRITERION
     delay_s: float = 0.0
 
-    def judge_many(self, examples: Iterable[Example]) -> Iterator[Verdict]:
+    def judge_many(self, examples: Iterable[Example], on_batch: object = None) -> Iterator[Verdict]:
         return map(self._verdict, examples)
 
     def _verdict(self, example: Example) -> Verdict:

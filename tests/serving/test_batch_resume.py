@@ -37,7 +37,7 @@ class CrashingJudge(PlainJudge):
 
     verdicts: int
 
-    def judge_many(self, examples: Iterable[Example]) -> Iterator[Verdict]:
+    def judge_many(self, examples: Iterable[Example], on_batch: object = None) -> Iterator[Verdict]:
         for verdict in super().judge_many(examples):
             if self.verdicts == 0:
                 raise CrashError

@@ -173,7 +173,7 @@ class SimulatedJudge:
     def criterion(self) -> Criterion:
         return self.version.criterion
 
-    def judge_many(self, examples: Iterable[Example]) -> Iterator[Verdict]:
+    def judge_many(self, examples: Iterable[Example], on_batch: object = None) -> Iterator[Verdict]:
         for example in examples:
             yield self._judge(example)
 

@@ -9,7 +9,7 @@ from simulated_judge import binary_criterion, frozen_rows, ordinal_criterion, sc
 from assay.schema.criterion import Criterion, Level, Scale
 from assay.schema.dataset import Waiver
 from assay.schema.gate import Gate, GateDecision
-from assay.validation.card import label_words, precision_words, render_card, threshold_words, verdict, write_card
+from assay.validation.card import label_words, precision_words, render_card, threshold_words, verdict
 from assay.validation.evaluate import evaluate
 from assay.validation.figures import all_figures
 from assay.validation.gates import decide
@@ -161,12 +161,6 @@ def test_hostile_text_stays_text():
     assert "{{ 7*7 }}" in page.text
     assert not set(html) & {"\x00", "\x1b", "\ud800", "\u202e"}
     assert page.open == []
-
-
-def test_the_card_is_written_whole(report, tmp_path):
-    path = write_card(report, decide(report), tmp_path / "card.html")
-    assert path.read_text(encoding="utf-8") == render_card(report, decide(report))
-    assert [file.name for file in tmp_path.iterdir()] == ["card.html"]
 
 
 def test_the_card_needs_the_report_file_only(report):

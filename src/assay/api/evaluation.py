@@ -38,8 +38,10 @@ class _Watched:
     def criterion(self) -> Criterion:
         return self.judge.criterion
 
-    def judge_many(self, examples: Iterable[Example]) -> Iterator[Verdict]:
-        return self.judge.judge_many(examples, self.on_batch)
+    def judge_many(
+        self, examples: Iterable[Example], on_batch: Callable[[int], None] | None = None
+    ) -> Iterator[Verdict]:
+        return self.judge.judge_many(examples, on_batch or self.on_batch)
 
 
 def evaluate_version(

@@ -1,6 +1,6 @@
 """The Judge protocol: whatever answers one criterion."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from assay.schema.criterion import Criterion
@@ -25,8 +25,10 @@ class Judge(Protocol):
         """The question answered."""
         ...
 
-    def judge_many(self, examples: Iterable[Example]) -> Iterator[Verdict]:
+    def judge_many(
+        self, examples: Iterable[Example], on_batch: Callable[[int], None] | None = None
+    ) -> Iterator[Verdict]:
         """One verdict an example, in order; an example that cannot be judged gives a Failed verdict, never an
-        exception.
+        exception. `on_batch` may hear, before the verdicts come, how many examples each finished batch held.
         """
         ...

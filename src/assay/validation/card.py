@@ -1,12 +1,11 @@
 """The judge card: one HTML page that says what a judge is worth, to whoever has to decide about it.
 
-`write_card(report, decision, path)` writes a self-contained page: style and pictures inside, no script, no request to
+`render_card(report, decision)` gives a self-contained page: style and pictures inside, no script, no request to
 anywhere. All text from users (labels, excerpts, reasons) is escaped by the template engine; only our own pictures and
 style go in as they are.
 """
 
 from functools import lru_cache
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -51,13 +50,6 @@ def render_card(report: Report, decision: GateDecision) -> str:
             measure_names=[report.main_measure, *(name for name in report.measures if name != report.main_measure)],
         )
     )
-
-
-def write_card(report: Report, decision: GateDecision, path: Path) -> Path:
-    """Write the page to `path`, whole or not at all, and return it. Raises OSError, and ValueError as `render_card`."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(render_card(report, decision).encode("utf-8", "replace"))
-    return partial.replace(path)
 
 
 def verdict(decision: GateDecision) -> str:

@@ -7,14 +7,13 @@ from what is on disk, without a lost or doubled row. Knows neither models nor la
 """
 
 import contextlib
-import inspect
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from assay.ingest.rows import row_count
 from assay.judging.judge import Judge
@@ -101,7 +100,7 @@ def _judge_all(judge: Judge, plan: BatchPlan, output: Output, pace: Pace) -> Non
     # the first window ends where it would have ended without an interruption
     for window in windows(rows, size - done % size, size):
         judgeable = [row for row in window if isinstance(row, Judgeable)]
-        verdicts = zip(judgeable, _verdicts(judge, judgeable, pace), strict=True)
+        verdicts = zip(judgeable, judge.judge_many([row.example for row in judgeable], pace.advance), strict=True)
         for row in window:
             if isinstance(row, Rejected):
                 output.set_aside(row)
@@ -124,16 +123,6 @@ def windows(rows: Iterator[ReadyRow], first_rows: int, size_rows: int) -> Iterat
             window, chars, limit = [], 0, size_rows
     if window:
         yield window
-
-
-def _verdicts(judge: Judge, rows: Sequence[Judgeable], pace: Pace) -> Iterator[Verdict]:
-    examples = [row.example for row in rows]
-    judge_many: Any = judge.judge_many
-    # beyond the protocol: a small judge says how far it is within a window, which on a slow machine takes minutes
-    if "on_batch" in inspect.signature(judge_many).parameters:
-        verdicts: Iterator[Verdict] = judge_many(examples, on_batch=pace.advance)
-        return verdicts
-    return judge.judge_many(examples)
 
 
 def _task(judge: Judge, plan: BatchPlan) -> Task:
