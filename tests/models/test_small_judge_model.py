@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModel, AutoModelForCausalLM
 
-from assay.inference.torch_engine import padded
+from assay.inference.torch.padding import padded
 from assay.models.backbone import find_backbone
 from assay.models.heads import MeanPoolHead
 from assay.models.small_judge_model import EncoderModel, load_model, new_model, save_parts

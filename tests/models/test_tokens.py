@@ -106,6 +106,32 @@ def test_plain_tokenizers_would_have_been_fooled(tokens_of, kind):
     assert set(ids) & special_ids(tokenizer)
 
 
+@pytest.mark.parametrize("kind", ["bert", "deberta"])
+def test_no_word_hides_behind_its_length_or_an_unknown_character(tokens_of, kind):
+    tokenizer, tokens = tokens_of(kind, max_tokens=10_000)
+    glued = "sell" * 60
+    long, mixed, apart = tokens.rows(
+        [Example(id="e", output=text) for text in (glued, "sell\U0001f680buy", "sell buy")]
+    )
+    assert tokenizer.unk_token_id not in long.ids
+    assert len(long.ids) > 60
+    assert tokenizer.convert_tokens_to_string(tokenizer.convert_ids_to_tokens(long.ids[1:-1])).replace(" ", "") == glued
+    assert set(apart.ids[1:-1]) - set(mixed.ids) == set() or kind == "deberta"
+    assert sum(token == tokenizer.unk_token_id for token in mixed.ids) == 1
+
+
+def test_plain_word_piece_would_have_lost_both_words(tokens_of):
+    tokenizer, _ = tokens_of("bert")
+    for text in ("sell" * 60, "sell\U0001f680buy"):
+        assert tokenizer(text, add_special_tokens=False).input_ids == [tokenizer.unk_token_id]
+
+
+def test_a_text_without_unknown_words_keeps_its_tokens(tokens_of):
+    tokenizer, tokens = tokens_of("bert")
+    (row,) = tokens.rows([Example(id="e", output="You should sell the bonds; wait!")])
+    assert list(row.ids) == tokenizer("You should sell the bonds; wait!").input_ids
+
+
 @pytest.mark.parametrize("kind", LOSSLESS)
 @pytest.mark.parametrize("name", [name for name in NASTY if name != "lone surrogates"])
 def test_lossless_tokenizers_keep_the_text(tokens_of, kind, name):

@@ -74,7 +74,7 @@ def _processor() -> str:
     with needs_models():
         import torch  # noqa: PLC0415
 
-        from assay.inference.torch_engine import best_device, best_dtype  # noqa: PLC0415
+        from assay.inference.torch.device import best_device, best_dtype  # noqa: PLC0415
     native = "native bfloat16" if best_dtype() == "bfloat16" else "no native bfloat16, so float32 is used"
     return f"{best_device()}, {torch.get_num_threads()} threads, {native}"
 

@@ -1,7 +1,14 @@
-"""SmallJudge: render → engine → calibrate → decide. The small-model kind of Judge."""
+"""SmallJudge: render → engine → calibrate → decide. The small-model kind of Judge.
 
+Judging a file, evaluating, the Python API and a server all come through here, each with the engine that suits it: a
+judge alone has its own, judges on one backbone share one.
+"""
+
+import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -9,35 +16,68 @@ import numpy as np
 
 from assay.calibration.calibrators import calibrator
 from assay.calibration.prior_shift import shift
-from assay.inference.torch_engine import TorchEngine, best_device, torch_dtype
-from assay.models.small_judge_model import load_model
+from assay.inference.engine import Engine, Explanation, LabelScores, Priority, Request, now
+from assay.inference.factory import lone_engine
+from assay.models.backbone import load_tokenizer
+from assay.models.small_judge_model import TOKENIZER_FOLDER
 from assay.models.tokens import TokenRow, Tokens
 from assay.schema.criterion import Criterion
-from assay.schema.errors import InputError
+from assay.schema.errors import InputError, UnsupportedJudgeError, shown
 from assay.schema.example import Example
 from assay.schema.judge_version import Calibration, JudgeVersion
-from assay.schema.verdict import Abstained, Decided, Failed, Verdict
+from assay.schema.verdict import Abstained, Decided, Failed, Mode, Verdict
 
-WINDOW = 2048  # examples rendered and sorted together: enough for even batches, small enough for constant memory
+WINDOW = 2048  # examples in flight together: enough for full passes, few enough for constant memory
+EXPLANATION_TOKENS = 128
+_TELL_EVERY_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class _InFlight:
+    """One example on its way: its row and the engine's answer to come, or why it cannot be judged."""
+
+    row: TokenRow | None
+    scores: Future[LabelScores] | None
+    problem: str = ""
 
 
 class SmallJudge:
-    """Answers one criterion with a small model. Build it with `SmallJudge.load`."""
+    """Answers one criterion with a small model. Build it with `SmallJudge.load`, or on an engine that is shared.
 
-    def __init__(self, version: JudgeVersion, engine: TorchEngine, tokens: Tokens, *, window: int = WINDOW) -> None:
+    Args:
+        version: the recipe.
+        engine: has the judge (`engine.add(version, folder)`).
+        tokens: its renderer and tokenizer.
+        window: examples in flight together in `judge_many`.
+        explanation_tokens: at most, in mode `reasoning`.
+
+    """
+
+    def __init__(
+        self,
+        version: JudgeVersion,
+        engine: Engine,
+        tokens: Tokens,
+        *,
+        window: int = WINDOW,
+        explanation_tokens: int = EXPLANATION_TOKENS,
+    ) -> None:
         self.version = version
         self._engine = engine
         self._tokens = tokens
         self._probabilities = probability_map(version.calibration, version.criterion)
         self._window = window
+        self._explanation_tokens = explanation_tokens
 
     @classmethod
-    def load(cls, version: JudgeVersion, folder: Path) -> Self:
-        """A judge from its (verified) folder. Raises NotFoundError, IntegrityError where its backbone is missing or
-        another.
+    def load(cls, version: JudgeVersion, folder: Path, engine: Engine | None = None) -> Self:
+        """A judge from its (verified) folder, on an engine of its own unless one is given.
+
+        Raises NotFoundError, IntegrityError where its backbone is missing or another, UnsupportedJudgeError.
         """
-        model, tokenizer = load_model(version, folder, torch_dtype(version.dtype))
-        engine = TorchEngine(model, device=best_device(), pad_id=tokenizer.pad_token_id or 0)
+        engine = engine or lone_engine(version)
+        engine.add(version, folder)
+        tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
         return cls(version, engine, Tokens(tokenizer, version.family, version.criterion, version.rendering))
 
     @property
@@ -50,46 +90,78 @@ class SmallJudge:
         """The question answered."""
         return self.version.criterion
 
-    def judge(self, example: Example) -> Verdict:
+    def judge(self, example: Example, mode: Mode = "single-token") -> Verdict:
         """The verdict on one example."""
-        return next(self.judge_many([example]))
+        return next(self.judge_many([example], mode=mode))
 
     def judge_many(
-        self, examples: Iterable[Example], on_batch: Callable[[int], None] | None = None
+        self,
+        examples: Iterable[Example],
+        on_batch: Callable[[int], None] | None = None,
+        mode: Mode = "single-token",
     ) -> Iterator[Verdict]:
-        """One verdict an example, in order, in constant memory. `on_batch` hears the number of examples of each
-        finished batch.
+        """One verdict an example, in order, in constant memory. `on_batch` hears how many examples were scored since
+        it was last called.
+
+        Raises UnsupportedJudgeError for a mode that the judge does not have, EngineLostError.
         """
+        check_mode(self.version, mode)
         source = iter(examples)
         while window := list(itertools.islice(source, self._window)):
-            yield from self._judge_window(window, on_batch)
+            yield from self._judge_window(window, on_batch, mode)
 
-    def _judge_window(self, examples: list[Example], on_batch: Callable[[int], None] | None) -> list[Verdict]:
-        verdicts: list[Verdict | None] = [None] * len(examples)
-        rows: list[TokenRow] = []
-        places: list[int] = []
-        for place, row in enumerate(self._token_rows(examples)):
-            if isinstance(row, TokenRow):
-                rows.append(row)
-                places.append(place)
-            else:
-                verdicts[place] = self._failed(f"{row.code}: {row.problem}")
-        if rows:
-            scored = self._engine.score(rows, on_batch)
-            finite = np.isfinite(scored.scores).all(axis=1, keepdims=True)
-            probabilities = self._probabilities(np.where(finite, scored.scores, 0.0))
-            for number, place in enumerate(places):
-                verdicts[place] = self._verdict(
-                    scored.scores[number],
-                    probabilities[number],
-                    float(scored.latency_ms[number]),
-                    rows[number].truncated_tokens,
-                )
-        return [verdict for verdict in verdicts if verdict is not None]
+    async def judge_async(
+        self,
+        example: Example,
+        *,
+        deadline_s: float | None = None,
+        priority: Priority = Priority.GUARDRAIL,
+        mode: Mode = "single-token",
+    ) -> Verdict:
+        """The verdict on one example, for a server; `deadline_s` is on the engine's clock (`inference.engine.now`).
 
-    def _token_rows(self, examples: list[Example]) -> Sequence[TokenRow | InputError]:
+        Raises OverloadedError, DeadlineExceededError, EngineLostError, UnsupportedJudgeError.
+        """
+        check_mode(self.version, mode)
+        row = self._token_row(example)
+        if isinstance(row, InputError):
+            return self._failed(f"{row.code}: {row.problem}")
+        request = Request(judge=self.id, row=row)
+        scored = await asyncio.wrap_future(self._engine.submit(request, deadline_s=deadline_s, priority=priority))
+        verdict = self._verdicts([scored], [row], mode)[0]
+        if mode != "reasoning" or isinstance(verdict, Failed):
+            return verdict
+        said = self._explain(row, verdict, deadline_s, priority)
+        return self._with_explanation(verdict, await asyncio.wrap_future(said))
+
+    def _judge_window(
+        self, examples: list[Example], on_batch: Callable[[int], None] | None, mode: Mode
+    ) -> Iterator[Verdict]:
+        flights = [self._sent(row) for row in self._token_rows(examples)]
+        sent = [flight for flight in flights if flight.row is not None and flight.scores is not None]
+        scored = _gathered([flight.scores for flight in sent if flight.scores is not None], on_batch)
+        rows = [flight.row for flight in sent if flight.row is not None]
+        verdicts = self._verdicts(scored, rows, mode) if sent else []
+        if mode == "reasoning":
+            said = [
+                None if isinstance(verdict, Failed) else self._explain(row, verdict, None, Priority.BATCH)
+                for verdict, row in zip(verdicts, rows, strict=True)
+            ]
+            verdicts = [
+                verdict if future is None or isinstance(verdict, Failed) else self._with_explanation(verdict, future.result())
+                for verdict, future in zip(verdicts, said, strict=True)
+            ]
+        ready = iter(verdicts)
+        return iter([next(ready) if flight.scores is not None else self._failed(flight.problem) for flight in flights])
+
+    def _sent(self, row: TokenRow | InputError) -> _InFlight:
+        if isinstance(row, InputError):
+            return _InFlight(row=None, scores=None, problem=f"{row.code}: {row.problem}")
+        return _InFlight(row=row, scores=self._engine.submit(Request(judge=self.id, row=row)))
+
+    def _token_rows(self, examples: list[Example]) -> list[TokenRow | InputError]:
         try:
-            return self._tokens.rows(examples)
+            return list(self._tokens.rows(examples))
         except InputError:  # one of them cannot be judged: find out which, the rest goes on
             return [self._token_row(example) for example in examples]
 
@@ -99,21 +171,31 @@ class SmallJudge:
         except InputError as error:
             return error
 
+    def _verdicts(self, scored: list[LabelScores], rows: list[TokenRow], mode: Mode) -> list[Verdict]:
+        scores = np.stack([one.scores for one in scored])
+        finite = np.isfinite(scores).all(axis=1, keepdims=True)
+        probabilities = self._probabilities(np.where(finite, scores, 0.0))
+        return [
+            self._verdict(one, probability, row.truncated_tokens, mode)
+            for one, probability, row in zip(scored, probabilities, rows, strict=True)
+        ]
+
     def _failed(self, reason: str) -> Failed:
         return Failed(reason=reason, action=self.version.fallback, judge=self.id)
 
     def _verdict(
         self,
-        scores: np.ndarray,  # (k,)
+        scored: LabelScores,
         probabilities: np.ndarray,  # (k,)
-        latency_ms: float,
         truncated_tokens: int,
+        mode: Mode,
     ) -> Verdict:
-        if not np.isfinite(scores).all():
+        if not np.isfinite(scored.scores).all():
             return self._failed("the model's scores are not finite numbers")
         labels = self.criterion.labels
         by_label = dict(zip(labels, probabilities.tolist(), strict=True))
-        by_score = dict(zip(labels, scores.tolist(), strict=True))
+        by_score = dict(zip(labels, scored.scores.tolist(), strict=True))
+        latency_ms = scored.queue_ms + scored.compute_ms
         label = decide(by_label, self.version)
         if label is None:
             return Abstained(
@@ -122,6 +204,7 @@ class SmallJudge:
                 scores=by_score,
                 judge=self.id,
                 latency_ms=latency_ms,
+                mode=mode,
                 truncated_tokens=truncated_tokens,
             )
         return Decided(
@@ -131,8 +214,50 @@ class SmallJudge:
             scores=by_score,
             judge=self.id,
             latency_ms=latency_ms,
+            mode=mode,
             truncated_tokens=truncated_tokens,
         )
+
+    def _explain(
+        self, row: TokenRow, verdict: Decided | Abstained, deadline_s: float | None, priority: Priority
+    ) -> Future[Explanation]:
+        """Go on after the token of the label that was decided (the most probable one where the judge abstained)."""
+        chances = verdict.probabilities
+        label = verdict.label if isinstance(verdict, Decided) else max(chances, key=lambda name: chances[name])
+        return self._engine.explain(
+            Request(judge=self.id, row=row),
+            verdict_token=self.version.rendering.label_tokens[label],
+            max_tokens=self._explanation_tokens,
+            deadline_s=deadline_s,
+            priority=priority,
+        )
+
+    def _with_explanation(self, verdict: Decided | Abstained, said: Explanation) -> Verdict:
+        text = self._tokens.text(said.tokens)
+        latency_ms = verdict.latency_ms + said.queue_ms + said.compute_ms
+        return replace(verdict, explanation=text, explanation_cut=said.cut, latency_ms=latency_ms)
+
+
+def check_mode(version: JudgeVersion, mode: Mode) -> None:
+    """Raise UnsupportedJudgeError for a mode that a judge does not have."""
+    if mode not in version.modes:
+        raise UnsupportedJudgeError(
+            f"Judge {version.id} does not have the mode {shown(mode)}.",
+            required=f"one of {list(version.modes)}",
+            next_step="train a decoder on examples with explanations for mode reasoning",
+        )
+
+
+def _gathered(futures: list[Future[LabelScores]], on_batch: Callable[[int], None] | None) -> list[LabelScores]:
+    """Results in order; `on_batch` hears of progress several times a second at most."""
+    done, told_s, scored = 0, now(), []
+    for future in futures:
+        scored.append(future.result())
+        done += 1
+        if on_batch and (now() - told_s > _TELL_EVERY_S or len(scored) == len(futures)):
+            on_batch(done)
+            done, told_s = 0, now()
+    return scored
 
 
 def probability_map(calibration: Calibration, criterion: Criterion) -> Callable[[np.ndarray], np.ndarray]:

@@ -28,8 +28,11 @@ class MeanPoolHead(nn.Module):
     ) -> torch.Tensor:  # (batch, labels), float32
         """Logits over the labels."""
         mask = attention_mask.unsqueeze(-1)
-        pooled = (states.float() * mask).sum(dim=1) / mask.sum(dim=1)
-        logits: torch.Tensor = self.classifier(self.dropout(pooled).to(self.classifier.weight.dtype))
+        return self.classify((states.float() * mask).sum(dim=1) / mask.sum(dim=1))
+
+    def classify(self, means: torch.Tensor) -> torch.Tensor:
+        """Logits over the labels from means of token states. Shapes: (batch, hidden) → (batch, labels) float32."""
+        logits: torch.Tensor = self.classifier(self.dropout(means).to(self.classifier.weight.dtype))
         return logits.float()
 
     def save(self, folder: Path) -> None:

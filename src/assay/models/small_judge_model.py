@@ -13,7 +13,7 @@ from torch import nn
 
 from assay.models.backbone import Backbone, check_same_weights, find_backbone, load_tokenizer
 from assay.models.heads import MeanPoolHead, label_rows
-from assay.models.lora import DEFAULT_RANK, add_lora, load_lora, save_lora
+from assay.models.lora import LoraShape, activated, add_lora, load_lora, save_lora
 from assay.schema.errors import InputError, shown
 from assay.schema.judge_version import JudgeVersion, Method
 
@@ -38,7 +38,10 @@ class EncoderModel(nn.Module):
 
 
 class DecoderModel(nn.Module):
-    """A decoder whose verdict is read from the label tokens' logits after the last token."""
+    """A decoder whose verdict is read from the label tokens' logits after the row's last token.
+
+    What may follow a row (in training: its label's token, an explanation, the end token) cannot change the verdict.
+    """
 
     def __init__(self, body: nn.Module, label_token_ids: tuple[int, ...]) -> None:
         super().__init__()
@@ -46,16 +49,42 @@ class DecoderModel(nn.Module):
         self.label_token_ids: torch.Tensor
         self.register_buffer("label_token_ids", torch.tensor(label_token_ids), persistent=False)
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Logits of the label tokens. Shapes: (batch, tokens) twice, right-padded → (batch, labels) float32."""
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        *,
+        row_length: torch.Tensor | None = None,
+        adapter_from: torch.Tensor | None = None,
+        said: torch.Tensor | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the label tokens, (batch, labels) float32; with `said` also those of the vocabulary where it asks.
+
+        Args:
+            input_ids: (batch, tokens), right-padded.
+            attention_mask: (batch, tokens).
+            row_length: (batch,) tokens up to the verdict; None: all that the mask counts.
+            adapter_from: (batch,) where an activated LoRA goes live; None looks for the invocation.
+            said: (batch, tokens) bool, positions at which the next token is wanted: (n, vocabulary) float32.
+
+        """
         causal: Any = self.body
         if isinstance(self.body, PeftModel):
             causal = self.body.get_base_model()
-        states = causal.base_model(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
-        ).last_hidden_state
+        with activated(self.body, input_ids, adapter_from):
+            states = causal.base_model(
+                input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+            ).last_hidden_state
         softcap = getattr(causal.config.get_text_config(), "final_logit_softcapping", None)
-        return label_rows(states, attention_mask, causal.get_output_embeddings(), self.label_token_ids, softcap)
+        rows = attention_mask
+        if row_length is not None:
+            rows = torch.arange(input_ids.shape[1], device=input_ids.device) < row_length[:, None]
+        output = causal.get_output_embeddings()
+        logits = label_rows(states, rows, output, self.label_token_ids, softcap)
+        if said is None:
+            return logits
+        following = output(states[said]).float()
+        return logits, following if softcap is None else softcap * torch.tanh(following / softcap)
 
 
 SmallJudgeModel = EncoderModel | DecoderModel
@@ -67,7 +96,7 @@ def new_model(
     labels: int,
     label_token_ids: tuple[int, ...] = (),
     *,
-    lora_rank: int = DEFAULT_RANK,
+    lora: LoraShape | None = None,
 ) -> SmallJudgeModel:
     """A model ready to train: what the method trains requires gradients, the rest does not.
 
@@ -79,8 +108,8 @@ def new_model(
     body: nn.Module = backbone.load(attention="eager" if plain else None)
     if backbone.family == "decoder":
         check_label_rows(DecoderModel(body, label_token_ids))
-    if method == "lora":
-        body = add_lora(body, backbone, lora_rank)
+    if method in ("lora", "alora"):
+        body = add_lora(body, backbone, lora or LoraShape())
     else:
         body.requires_grad_(method == "full")
         body.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
@@ -111,7 +140,7 @@ def check_label_rows(model: DecoderModel) -> None:
 
 def save_parts(model: SmallJudgeModel, folder: Path, backbone: Backbone, method: Method) -> None:
     """Write what the method trained, and the tokenizer, into a judge's folder (safetensors only)."""
-    if method == "lora":
+    if method in ("lora", "alora"):
         save_lora(model.body, folder, backbone)  # type: ignore[arg-type]
     if method == "full":
         model.body.save_pretrained(folder / BACKBONE_FOLDER, safe_serialization=True)  # type: ignore[operator]
@@ -132,7 +161,7 @@ def load_model(version: JudgeVersion, folder: Path, dtype: torch.dtype) -> tuple
         backbone = find_backbone(version.backbone.name)
         check_same_weights(backbone, version.backbone)
         body = backbone.load(torch.float32)
-    if version.method == "lora":
+    if version.method in ("lora", "alora"):
         body = load_lora(body, folder)  # merged in float32: a bfloat16 sum would lose most of a small update
     body = body.to(dtype)
     tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)

@@ -3,8 +3,13 @@
 Content goes through a copy of the tokenizer that knows no added token at all, so `[SEP]`, `<|eot_id|>` or `</s>`
 inside it is spelled out as ordinary text. Where a vocabulary itself would still make a special token of it (Unigram
 models can), that piece goes character by character.
+
+WordPiece gives one unknown token for a whole word that is over 100 characters long or holds one character that is not
+in the vocabulary (`buy🚀`): enough to hide a word from the judge. A text that came out with unknown tokens is therefore
+encoded again, its words cut at every 100th character and around the unknown characters.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +22,7 @@ from assay.rendering.fitting import fit
 from assay.rendering.render import render
 from assay.rendering.segments import Segment
 from assay.schema.criterion import Criterion
-from assay.schema.errors import InputError, shown
+from assay.schema.errors import InputError, IntegrityError, shown
 from assay.schema.example import Example
 from assay.schema.judge_version import Family, Rendering
 
@@ -26,10 +31,17 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may hold them alone; no token
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRow:
-    """One request in tokens: what the model reads, and what truncation left out."""
+    """One request in tokens: what the model reads, and what truncation left out.
+
+    `adapter_from` is the position of the first token that the adapter is live on: the invocation's for activated LoRA,
+    0 for everything else. `ends` are the positions at which the segments that stayed end, ascending, the last one at
+    the row's end: where rows may share a beginning.
+    """
 
     ids: tuple[int, ...]
     truncated_tokens: int
+    adapter_from: int = 0
+    ends: tuple[int, ...] = ()
 
 
 class Tokens:
@@ -46,6 +58,8 @@ class Tokens:
         self._rendering = rendering
         self._ours: Tokenizer = _without_post_processing(tokenizer.backend_tokenizer, keep_added=True)
         self._content: Tokenizer = _without_post_processing(tokenizer.backend_tokenizer, keep_added=False)
+        self._cutting = _without_lost_words(self._content)
+        self._unknown = tokenizer.unk_token_id
         self._forbidden = _forbidden_ids(tokenizer)
         self._spelled: dict[int, list[int]] = {}
         self._template: dict[str, list[int]] = {}  # a criterion has few pieces of template, and every row the same
@@ -58,12 +72,28 @@ class Tokens:
 
     def rows(self, examples: Sequence[Example]) -> list[TokenRow]:
         """One token row an example. Raises InputError for an example without text."""
+        rendering = self._rendering
         rendered = [
-            render(example, self._criterion, self._rendering.template, self._rendering.layout) for example in examples
+            render(example, self._criterion, rendering.template, rendering.layout, rendering.label_texts)
+            for example in examples
         ]
         contents = [segment for segments in rendered for segment in segments if segment.kind == "content"]
         encoded = iter(self._encode_content([segment.text for segment in contents]))
         return [self._row(segments, [self._ids(segment, encoded) for segment in segments]) for segments in rendered]
+
+    def text(self, ids: Sequence[int]) -> str:
+        """What token ids spell, special tokens left out: an explanation, which is data like any other text."""
+        return str(self._ours.decode(list(ids), skip_special_tokens=True)).strip()
+
+    def explanation(self, text: str) -> list[int]:
+        """The tokens of an explanation on a line of its own after the label token; content like any other."""
+        return self._encode_content([f"\n{text.strip()}"])[0]
+
+    def ending(self, example: Example) -> tuple[int, ...]:
+        """The tokens of the rendering's last segment, the judge's own: the same for every example."""
+        rendering = self._rendering
+        last = render(example, self._criterion, rendering.template, rendering.layout, rendering.label_texts)[-1]
+        return tuple(self._ids(last, iter(())))
 
     def _ids(self, segment: Segment, encoded: Iterator[list[int]]) -> list[int]:
         if segment.kind == "content":
@@ -78,12 +108,36 @@ class Tokens:
         room = self._rendering.max_tokens - len(self._begin) - len(self._end)
         fitted = fit(segments, [len(piece) for piece in ids], room, self._rendering.truncate)
         kept = [piece[first:last] for piece, (first, last) in zip(ids, fitted.ranges, strict=True)]
-        row = (*self._begin, *(token for piece in kept for token in piece), *self._end)
-        return TokenRow(ids=row, truncated_tokens=fitted.truncated_tokens)
+        kept[0] = [*self._begin, *kept[0]]
+        kept[-1] = [*kept[-1], *self._end]
+        ends = sorted(set(itertools.accumulate(len(piece) for piece in kept)) - {0})
+        return TokenRow(
+            ids=tuple(token for piece in kept for token in piece),
+            truncated_tokens=fitted.truncated_tokens,
+            adapter_from=ends[-1] - len(self._ending(kept[-1])) if self._rendering.invocation_tokens else 0,
+            ends=tuple(ends),
+        )
+
+    def _ending(self, ids: list[int]) -> list[int]:
+        """The last segment, checked: without its invocation a judge with activated LoRA would be the base model."""
+        invocation = list(self._rendering.invocation_tokens)
+        if ids[: len(invocation)] != invocation:
+            raise IntegrityError(
+                "The judge's ending does not begin with its invocation.",
+                required=f"the tokens {shown(invocation)}",
+                got=shown(ids),
+                next_step="the tokenizer or the template was changed: train the judge again",
+            )
+        return ids
 
     def _encode_content(self, texts: list[str]) -> list[list[int]]:
         whole = [_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
         found = [encoding.ids for encoding in self._content.encode_batch_fast(whole, add_special_tokens=False)]
+        if self._cutting is not None:
+            lost = [place for place, ids in enumerate(found) if self._unknown in ids]
+            again = self._cutting.encode_batch_fast([whole[place] for place in lost], add_special_tokens=False)
+            for place, encoding in zip(lost, again, strict=True):
+                found[place] = encoding.ids
         return [ids if self._forbidden.isdisjoint(ids) else self._without_special(ids) for ids in found]
 
     def _without_special(self, ids: list[int]) -> list[int]:
@@ -111,6 +165,40 @@ def _without_post_processing(backend: Tokenizer, *, keep_added: bool) -> Tokeniz
     return Tokenizer.from_str(json.dumps(values))
 
 
+def _without_lost_words(backend: Tokenizer) -> Tokenizer | None:
+    """A copy of a WordPiece tokenizer that cuts words where WordPiece would lose them; None for other models, which
+    lose no more than a character.
+
+    A piece is up to 100 characters that the vocabulary knows at the beginning and inside of words, or a run of others.
+    """
+    values = json.loads(backend.to_str())
+    model = values["model"]
+    if model["type"] != "WordPiece":
+        return None
+    prefix, vocabulary = model["continuing_subword_prefix"], model["vocab"]
+    known = sorted(ord(piece) for piece in vocabulary if len(piece) == 1 and prefix + piece in vocabulary)
+    if not known:
+        return None
+    letters = "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in _runs(known))
+    longest = model["max_input_chars_per_word"]
+    pattern = f"[{letters}]{{1,{longest}}}|[^{letters}]{{1,{longest}}}"
+    cut = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    before = [values["pre_tokenizer"]] if values["pre_tokenizer"] else []
+    values["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [*before, cut]}
+    return Tokenizer.from_str(json.dumps(values))
+
+
+def _runs(codes: Sequence[int]) -> list[tuple[int, int]]:
+    """Runs of neighbouring numbers in an ascending sequence, first and last of each.
+
+    >>> _runs([1, 2, 3, 7])
+    [(1, 3), (7, 7)]
+    """
+    ends = [place for place, code in enumerate(codes) if place + 1 == len(codes) or codes[place + 1] > code + 1]
+    starts = [0, *(place + 1 for place in ends)]
+    return [(codes[first], codes[last]) for first, last in zip(starts, ends, strict=False)]
+
+
 def _forbidden_ids(tokenizer: Any) -> frozenset[int]:
     """Ids that content must never become. The unknown token is allowed unless it does another job as well (GPT-2)."""
     added = {token for token, text in tokenizer.added_tokens_decoder.items() if not str(text).isspace()}
@@ -118,6 +206,18 @@ def _forbidden_ids(tokenizer: Any) -> frozenset[int]:
     special += [tokenizer.cls_token_id, tokenizer.mask_token_id]
     allowed = {tokenizer.unk_token_id} - set(special)
     return frozenset((added | set(tokenizer.all_special_ids)) - allowed)
+
+
+def label_texts(tokenizer: Any, tokens: Mapping[str, int]) -> dict[str, str]:
+    """What stands for each label, as label → text; empty where it is the labels themselves.
+
+    Args:
+        tokenizer: a transformers tokenizer with a `tokenizers` backend.
+        tokens: label → token id, as `label_token_ids` gives them.
+
+    """
+    texts = {label: str(tokenizer.backend_tokenizer.decode([token])).strip() for label, token in tokens.items()}
+    return {} if all(label == text for label, text in texts.items()) else texts
 
 
 def label_token_ids(tokenizer: Any, labels: Sequence[str], chosen: Mapping[str, str] | None = None) -> dict[str, int]:

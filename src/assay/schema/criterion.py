@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from assay.schema.errors import InputError, shown
 from assay.schema.ids import digest_json
+from assay.schema.later_fields import later_field, without_unused
 from assay.schema.records import read_toml, record_from, to_jsonable
 
 ScaleKind: TypeAlias = Literal["binary", "categorical", "multi-label", "ordinal", "pairwise"]
@@ -62,7 +63,9 @@ class Criterion:
     """One question that judges answer.
 
     `reads` names the fields of an example that a judge sees, in reading order. `base_rate` is the declared share of
-    the positive label in production (binary only); None means that it is not known.
+    the positive label in production (binary only); None means that it is not known. `carries_over` says which labels
+    given under an older version still hold: older version → its label → the label here; what is not named must be
+    labelled anew. `agreement_floor`: training refuses a dataset whose labellers' α may lie below it.
     """
 
     name: str
@@ -73,8 +76,11 @@ class Criterion:
     level: JudgedLevel = "span"
     base_rate: float | None = None
     description: str = ""
+    carries_over: Mapping[str, Mapping[str, str]] = later_field({})
+    agreement_floor: float | None = later_field(None)
 
     def __post_init__(self) -> None:
+        self._check_later_fields()
         if not self.name or not all(char.isalnum() or char == "_" for char in self.name) or not self.name.isascii():
             raise InputError(
                 "A criterion's name stands in file and judge names.",
@@ -98,7 +104,7 @@ class Criterion:
     @property
     def digest(self) -> str:
         """SHA-256 of the whole criterion."""
-        return digest_json(to_jsonable(self))
+        return digest_json(without_unused(self, to_jsonable(self)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,6 +120,27 @@ class Criterion:
     def from_toml(cls, path: Path) -> Self:
         """Read a criterion file. Raises NotFoundError, InputError."""
         return cls.from_dict(read_toml(path), where=str(path))
+
+    def _check_later_fields(self) -> None:
+        if self.version in self.carries_over:
+            raise InputError(
+                "A criterion carries labels over from older versions, not from itself.",
+                required=f"[carries_over.OLDER], where OLDER is not {self.version!r}",
+                got=shown(list(self.carries_over)),
+            )
+        for version, labels in self.carries_over.items():
+            if not set(labels.values()) <= set(self.labels):
+                raise InputError(
+                    f"A label carried over from version {version!r} is not on the scale.",
+                    required=f"one of {list(self.labels)}",
+                    got=shown(sorted(set(labels.values()) - set(self.labels))),
+                )
+        if self.agreement_floor is not None and not -1 <= self.agreement_floor < 1:
+            raise InputError(
+                "agreement_floor bounds Krippendorff's α.",
+                required="a number from -1 to below 1",
+                got=shown(self.agreement_floor),
+            )
 
     def check_label(self, label: object) -> str:
         """The label itself if it is on the scale. Raises InputError."""

@@ -79,6 +79,43 @@ class RefusedError(AssayError):
     code = "refused"
 
 
+class UnsupportedJudgeError(RefusedError):
+    """A backend cannot run this kind of judge."""
+
+    code = "unsupported-judge"
+
+
+class OverloadedError(AssayError):
+    """There is more work than the engine or the server can take on now; the same request may succeed later."""
+
+    code = "overloaded"
+    retry_after_s = 1.0  # when to come again, as far as whoever refuses can tell
+
+
+class DeadlineExceededError(AssayError):
+    """The answer did not come before the request's deadline."""
+
+    code = "deadline-exceeded"
+
+
+class EngineLostError(AssayError):
+    """The engine under a judge stopped, or cannot be reached."""
+
+    code = "engine-lost"
+
+
+class LanguageModelError(AssayError):
+    """A language model at an endpoint did not answer."""
+
+    code = "llm-failed"
+
+
+class BudgetSpentError(RefusedError):
+    """The month's cap on spending would be passed."""
+
+    code = "budget-spent"
+
+
 class MissingExtraError(AssayError):
     """An optional package is needed and not installed."""
 

@@ -1,20 +1,23 @@
 """JudgeVersion: the immutable recipe of a judge, named by the digest of everything that can change a verdict.
 
 `judge.json` in the judge's folder is this record. Its digest covers every field but `created_at`, so equal recipes
-have one name.
+have one name. A field that is added to it is a `later_field`: old judges keep their names.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from assay.schema.certificate import Certificate
 from assay.schema.criterion import Criterion, Field
+from assay.schema.fallback import Escalation, Rung
 from assay.schema.ids import digest_json, short
+from assay.schema.later_fields import later_field, without_unused
 from assay.schema.records import to_jsonable
 from assay.schema.verdict import Action, Mode
 
 Family: TypeAlias = Literal["encoder", "decoder"]
-Method: TypeAlias = Literal["head", "lora", "full"]
+Method: TypeAlias = Literal["head", "lora", "alora", "full"]
 Layout: TypeAlias = Literal["instruction-first", "content-first"]
 Dtype: TypeAlias = Literal["float32", "bfloat16"]
 UNDIGESTED = ("created_at",)
@@ -45,6 +48,10 @@ class Rendering:
     max_tokens: int
     truncate: tuple[Field, ...]
     label_tokens: Mapping[str, int]  # decoder only: label → token id
+    # decoder only: label → the text of its token, where that is not the label itself
+    label_texts: Mapping[str, str] = later_field({})
+    # activated LoRA: the tokens that the row's last segment begins with; the adapter is live from the first of them on
+    invocation_tokens: tuple[int, ...] = later_field(())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +107,14 @@ class JudgeVersion:
     files: Mapping[str, str]
     parent: str | None
     created_at: str
+    fallback_chain: tuple[Rung, ...] = later_field(())  # tried in order before `fallback` holds
+    escalation: Escalation | None = later_field(None)
+    certificate: Certificate | None = later_field(None)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the recipe."""
-        values = to_jsonable(self)
+        values = without_unused(self, to_jsonable(self))
         return digest_json({name: value for name, value in values.items() if name not in UNDIGESTED})
 
     @property

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from assay.schema.later_fields import later_field
+
 LabelSource: TypeAlias = Literal["expert", "crowd", "author", "teacher", "user", "rule"]
 LABEL_SOURCES: tuple[LabelSource, ...] = get_args(LabelSource)  # most trusted first
+ADJUDICATION = "adjudication/"  # before the name of whoever decided a disagreement, with the other labels in view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +29,12 @@ class Target:
     """What the labels of an example amount to.
 
     `source` is that of the deciding labels (the most trusted source present decides alone). `agreement` is the share
-    of the deciding labels that gave `value`, in (0, 1].
+    of the deciding labels that gave `value`, in (0, 1]. `probabilities` holds the soft target, by label and summing to
+    1, where the consensus weighed its labellers; empty where it was a majority (its votes then say as much).
     """
 
     value: str
     source: LabelSource
     votes: Mapping[str, int]  # of the deciding source, by label
     agreement: float
+    probabilities: Mapping[str, float] = later_field({})

@@ -1,4 +1,8 @@
-"""Verdict: what a judge says of an example: `Decided`, `Abstained` or `Failed`; never NaN, never None."""
+"""Verdict: what a judge says of an example: `Decided`, `Abstained` or `Failed`; never NaN, never None.
+
+`route` says who spoke (judge, fallback.llm, fallback.rules, fallback.action, escalation.llm, escalation.judge,
+escalation.human, escalation.default), `reason_code` why it was that one.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +18,8 @@ class Decided:
 
     `probability` is the calibrated probability of `label`; `probabilities` holds every label's, summing to 1;
     `scores` are the raw log-softmax values behind them. `truncated_tokens` counts what the declared truncation left
-    out.
+    out. `explanation` is what the model said after its verdict (mode `reasoning`), `explanation_cut` whether its token
+    limit ended it.
     """
 
     label: str
@@ -26,6 +31,9 @@ class Decided:
     mode: Mode = "single-token"
     route: str = "judge"
     truncated_tokens: int = 0
+    reason_code: str = "judged"
+    explanation: str = ""
+    explanation_cut: bool = False
     kind: Literal["decided"] = "decided"
 
 
@@ -41,6 +49,9 @@ class Abstained:
     mode: Mode = "single-token"
     route: str = "judge"
     truncated_tokens: int = 0
+    reason_code: str = "in-band"
+    explanation: str = ""
+    explanation_cut: bool = False
     kind: Literal["abstained"] = "abstained"
 
 
@@ -53,6 +64,7 @@ class Failed:
     judge: str
     latency_ms: float = 0.0
     route: str = "fallback"
+    reason_code: str = "not-judged"
     kind: Literal["failed"] = "failed"
 
 

@@ -1,4 +1,8 @@
-"""Batches: rows of tokens with their targets, grouped by length, padded to the longest of the batch."""
+"""Batches: rows of tokens with their targets, grouped by length, padded to the longest of the batch.
+
+Where a row's label came with an explanation, the row goes on after the verdict's place: the token of its label, then
+what is `said` about it. Rows are never packed: an activated LoRA is live from one position of each.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ from typing import TypedDict
 import torch
 from torch.utils.data import Sampler
 
-from assay.inference.torch_engine import padded
+from assay.inference.torch.padding import padded
 from assay.models.tokens import TokenRow
 from assay.schema.criterion import Scale
 
@@ -17,20 +21,40 @@ POOL_BATCHES = 32
 
 
 class TrainingRow(TypedDict):
-    """One row for the Trainer."""
+    """One row for the Trainer: `row_length` of its tokens are what a judge will read, the rest is what to say next."""
 
     input_ids: tuple[int, ...]
     labels: int
+    row_length: int
+    adapter_from: int
 
 
-def training_rows(rows: Sequence[TokenRow], targets: Sequence[int]) -> list[TrainingRow]:
-    """Token rows with their targets (indices of the scale's labels)."""
-    return [TrainingRow(input_ids=row.ids, labels=target) for row, target in zip(rows, targets, strict=True)]
+@dataclass(frozen=True, kw_only=True)
+class Continuation:
+    """What may come after a row: its label's token, which is given, then what the model learns to say."""
+
+    label_token: int
+    said: tuple[int, ...]
+
+
+def training_rows(
+    rows: Sequence[TokenRow], targets: Sequence[int], continuations: Sequence[Continuation | None] | None = None
+) -> list[TrainingRow]:
+    """Token rows with their targets (indices of the scale's labels), and what comes after them where something does."""
+    return [
+        TrainingRow(
+            input_ids=row.ids if more is None else (*row.ids, more.label_token, *more.said),
+            labels=target,
+            row_length=len(row.ids),
+            adapter_from=row.adapter_from,
+        )
+        for row, target, more in zip(rows, targets, continuations or [None] * len(rows), strict=True)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """What a model is trained on, the rows that early stopping sees, and their scale."""
+    """What a model is trained on, the rows that early stopping sees (without explanations), and their scale."""
 
     train: list[TrainingRow]
     dev: list[TrainingRow]
@@ -45,10 +69,21 @@ class Collator:
         self._pad_id = pad_id
 
     def __call__(self, rows: Sequence[TrainingRow]) -> dict[str, torch.Tensor]:
-        """`input_ids`, `attention_mask` (batch, longest) and `labels` (batch,)."""
+        """`input_ids`, `attention_mask`, `said` (batch, longest); `labels`, `row_length`, `adapter_from` (batch,).
+
+        `said` is true where the next token is one that the model learns to say.
+        """
         input_ids, attention_mask = padded([row["input_ids"] for row in rows], self._pad_id)
-        labels = torch.tensor([row["labels"] for row in rows])
-        return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+        lengths, row_lengths = attention_mask.sum(dim=1), torch.tensor([row["row_length"] for row in rows])
+        places = torch.arange(input_ids.shape[1])
+        return {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "labels": torch.tensor([row["labels"] for row in rows]),
+            "row_length": row_lengths,
+            "adapter_from": torch.tensor([row["adapter_from"] for row in rows]),
+            "said": (places >= row_lengths[:, None]) & (places < lengths[:, None] - 1),
+        }
 
 
 class LengthGroupedSampler(Sampler[int]):

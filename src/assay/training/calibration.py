@@ -17,6 +17,7 @@ from assay.calibration.policies import Policy, parse_policy
 from assay.calibration.prior_shift import estimate_base_rates, importance_weights, label_rates, shift
 from assay.calibration.thresholds import choose_threshold, low_fpr_threshold
 from assay.judging.slm import SmallJudge, calibration_order
+from assay.metrics.intervals import Estimate
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import FrozenRow
 from assay.schema.errors import InputError, RefusedError
@@ -32,7 +33,7 @@ class DecisionSettings:
     """How scores become decisions.
 
     `base_rate` overrides the criterion's declared one; `traffic` (unlabelled production examples) has it estimated
-    instead.
+    instead, and then `base_rate` must not be given.
     """
 
     policy: str = "max-f1"
@@ -42,11 +43,15 @@ class DecisionSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """What a judge version needs besides its weights, and how the calibrators compared."""
+    """What a judge version needs besides its weights, and how the calibrators compared.
+
+    `base_rates` holds each label's estimated share in production with its interval; empty where none was estimated.
+    """
 
     calibration: Calibration
     decision: Decision
     candidates: Mapping[str, Mapping[str, float]]
+    base_rates: Mapping[str, Estimate]
 
 
 def uncalibrated(criterion: Criterion) -> tuple[Calibration, Decision]:
@@ -73,6 +78,12 @@ def check_decision(settings: DecisionSettings, criterion: Criterion) -> Policy:
             required="a number between 0 and 1, exclusive",
             got=f"{settings.base_rate!r} on a {criterion.scale.kind} scale",
         )
+    if settings.base_rate is not None and settings.traffic:
+        raise InputError(
+            "The base rate is either declared or estimated.",
+            required="a base rate or traffic",
+            got=f"{settings.base_rate!r} and {len(settings.traffic):,} examples of traffic",
+        )
     return parse_policy(settings.policy)
 
 
@@ -87,7 +98,7 @@ def calibrate(judge: SmallJudge, rows: Sequence[FrozenRow], settings: DecisionSe
     weights = np.array([row.example.weight for row in rows])
     chosen = choose_calibrator(scores, targets, weights, [row.component for row in rows], seed=seed)
     fitted = label_rates(targets, len(labels), weights)
-    production, source = _production_rates(judge, settings, fitted, chosen.calibrator)
+    production, source, estimated = _production_rates(judge, settings, fitted, chosen.calibrator)
     decision = Decision(threshold=None, policy=str(policy))
     if criterion.scale.positive is not None:
         positive = shift(chosen.calibrator.apply(scores), fitted, production)[:, -1]
@@ -106,7 +117,8 @@ def calibrate(judge: SmallJudge, rows: Sequence[FrozenRow], settings: DecisionSe
         rows=len(rows),
     )
     candidates = {name: dataclasses.asdict(score) for name, score in chosen.candidates.items()}
-    return Calibrated(calibration=calibration, decision=decision, candidates=candidates)
+    by_label = dict(zip(labels, estimated, strict=True)) if estimated else {}
+    return Calibrated(calibration=calibration, decision=decision, candidates=candidates, base_rates=by_label)
 
 
 def scores_of(judge: SmallJudge, examples: Sequence[Example]) -> np.ndarray:  # (n, k)
@@ -126,14 +138,29 @@ def _scores(verdict: Verdict, labels: Sequence[str]) -> list[float]:
 
 def _production_rates(
     judge: SmallJudge, settings: DecisionSettings, fitted: np.ndarray, fitted_calibrator: Calibrator
-) -> tuple[np.ndarray, RateSource]:
-    """The rate of each label in production: estimated on traffic, declared, or unknown (then the fitted one)."""
+) -> tuple[np.ndarray, RateSource, tuple[Estimate, ...]]:
+    """The rate of each label in production: estimated on traffic (then with intervals), declared, or unknown (then the
+    fitted one).
+    """
     criterion = judge.criterion
     if settings.traffic:
-        scores = scores_of(judge, settings.traffic)[:, calibration_order(criterion)]
+        scores = _traffic_scores(judge, settings.traffic)[:, calibration_order(criterion)]
         rates = estimate_base_rates(fitted_calibrator.apply(scores), fitted).rates
-        return np.array([rate.value for rate in rates]), "estimated"
+        shares = np.array([rate.value for rate in rates])
+        return shares / shares.sum(), "estimated", rates
     declared = settings.base_rate if settings.base_rate is not None else criterion.base_rate
     if declared is None:
-        return fitted, "unshifted"
-    return np.array([1 - declared, declared]), "declared"
+        return fitted, "unshifted", ()
+    return np.array([1 - declared, declared]), "declared", ()
+
+
+def _traffic_scores(judge: SmallJudge, traffic: Sequence[Example]) -> np.ndarray:  # (m, k)
+    """Scores of the traffic that can be judged. Raises RefusedError where none can."""
+    verdicts = [verdict for verdict in judge.judge_many(traffic) if not isinstance(verdict, Failed)]
+    if not verdicts:
+        raise RefusedError(
+            "The base rate cannot be estimated: the judge can answer none of the traffic.",
+            required="examples with text in the fields that the criterion reads",
+            got=f"{len(traffic):,} examples without",
+        )
+    return np.array([_scores(verdict, judge.criterion.labels) for verdict in verdicts])

@@ -25,12 +25,12 @@ from transformers import (
     TrainingArguments,
 )
 
-from assay.models.small_judge_model import SmallJudgeModel
+from assay.models.small_judge_model import DecoderModel, SmallJudgeModel
 from assay.schema.criterion import Scale
 from assay.schema.judge_version import Dtype
 from assay.training.batches import Collator, LengthGroupedSampler, TrainingData, TrainingRow
 from assay.training.checkpoints import Checkpoint, last_checkpoint, load_trained, save_trained
-from assay.training.objectives import class_weights, loss_of, target_table
+from assay.training.objectives import class_weights, loss_of, said_loss, target_table
 from assay.training.settings import TrainingSettings
 
 _MONITOR = "eval_calibrated_loss"
@@ -40,13 +40,16 @@ OnStep = Callable[[int, int], None]  # steps done, steps in all
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """What training did, epoch by epoch. Losses are mean cross-entropies in nats."""
+    """What training did, epoch by epoch. Losses are mean cross-entropies in nats; the training loss holds the weighted
+    loss of explanations too.
+    """
 
     epochs: tuple[Mapping[str, float], ...]
     best_epoch: int
     seconds: float
     rows_per_s: float
     tokens: int  # read in training, padding not counted
+    explained_rows: int  # of the training rows, those with an explanation
     resumed_from_epoch: int | None
     dtype: str
     device: str
@@ -55,9 +58,17 @@ class Fit:
 class JudgeTrainer(Trainer):
     """Trainer that computes our loss and stores only what is trained."""
 
-    def __init__(self, scale: Scale, weights: torch.Tensor, sampler: LengthGroupedSampler, **options: Any) -> None:
+    def __init__(
+        self,
+        scale: Scale,
+        weights: torch.Tensor,
+        sampler: LengthGroupedSampler,
+        explanation_weight: float,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._weights = weights
+        self._explanation_weight = explanation_weight
         self._table = target_table(scale)
         self._sampler = sampler
 
@@ -65,9 +76,17 @@ class JudgeTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
     ) -> Any:
         """Our loss; the Trainer's hook."""
-        labels = inputs["labels"]
-        logits = model(inputs["input_ids"], inputs["attention_mask"])
+        labels, said = inputs["labels"], inputs["said"]
+        speaks = isinstance(self._module, DecoderModel)
+        wanted = {name: inputs[name] for name in ("row_length", "adapter_from")} if speaks else {}
+        explained = speaks and bool(said.any())
+        if explained:
+            logits, following = model(inputs["input_ids"], inputs["attention_mask"], said=said, **wanted)
+        else:
+            logits = model(inputs["input_ids"], inputs["attention_mask"], **wanted)
         loss = loss_of(logits, labels, self._weights.to(logits.device), self._table.to(logits.device))
+        if explained:
+            loss = loss + self._explanation_weight * said_loss(following, inputs["input_ids"], said)
         return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
@@ -169,6 +188,7 @@ def _trainer(
         data.scale,
         class_weights(targets, len(data.scale.labels), balanced=settings.class_balance),
         LengthGroupedSampler([len(row["input_ids"]) for row in data.train], settings.batch_size, settings.seed),
+        settings.explanation_weight,
         model=model,
         args=arguments,
         train_dataset=data.train,
@@ -276,6 +296,7 @@ def _fit_of(
         seconds=seconds,
         rows_per_s=len(train) * here / seconds,
         tokens=finished * sum(len(row["input_ids"]) for row in train),
+        explained_rows=sum(len(row["input_ids"]) > row["row_length"] for row in train),
         resumed_from_epoch=resumed,
         dtype=dtype,
         device=str(trainer.args.device),

@@ -2,7 +2,7 @@
 
 Binary and categorical scales: cross-entropy, weighted by class. Ordinal scales: cross-entropy against soft targets
 that fall off with the distance between levels, so that a near miss costs less (Diaz & Marathe, "Soft Labels for
-Ordinal Regression", CVPR 2019).
+Ordinal Regression", CVPR 2019). Explanations add the mean cross-entropy of their tokens, weighted.
 """
 
 import numpy as np
@@ -48,3 +48,13 @@ def loss_of(
     row_loss = nn.functional.cross_entropy(logits.float(), table[labels], reduction="none")
     row_weight = weights[labels]
     return (row_loss * row_weight).sum() / row_weight.sum()
+
+
+def said_loss(
+    logits: torch.Tensor,  # (n, vocabulary), at the positions of `said`
+    input_ids: torch.Tensor,  # (batch, tokens)
+    said: torch.Tensor,  # (batch, tokens) bool, true where the next token counts
+) -> torch.Tensor:
+    """Mean cross-entropy of the tokens that explanations say."""
+    following = input_ids[:, 1:][said[:, :-1]]
+    return nn.functional.cross_entropy(logits.float(), following)

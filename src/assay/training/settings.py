@@ -1,7 +1,8 @@
 """Training settings, with defaults by the size of the backbone.
 
 `settings_for(backbone, method)` gives the defaults; every field can be overridden. What is here changes the weights, so
-all of it enters the judge version.
+all of it enters the judge version (a version from before a setting existed was trained with its default: `lora_layers`
+all, no explanations).
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from typing import Any
 
 from assay.models.backbone import Backbone
 from assay.models.lora import DEFAULT_RANK
+from assay.models.lora_layers import ALL_LAYERS, top_layers
 from assay.schema.errors import InputError, shown
 from assay.schema.judge_version import Layout, Method
 from assay.schema.records import record_from
@@ -28,7 +30,9 @@ _ABOVE_ZERO = (
     "max_tokens",
     "patience",
     "lora_rank",
+    "max_explanation_tokens",
 )
+_LORA: tuple[Method, ...] = ("lora", "alora")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,11 @@ class TrainingSettings:
     layout: Layout = "instruction-first"
     patience: int = 3  # epochs without a better dev loss before training stops
     lora_rank: int = DEFAULT_RANK
+    lora_layers: str = ALL_LAYERS  # or top:k
+    # Of the explanations' language-model loss, which is several times that of the labels at first: at 0.2 the labels
+    # still lead. 0 leaves explanations out.
+    explanation_weight: float = 0.2
+    max_explanation_tokens: int = 128  # what is longer is learnt up to there
     weight_decay: float = 0.01
     warmup_share: float = 0.1
     class_balance: bool = True
@@ -53,6 +62,7 @@ class TrainingSettings:
         for name in _ABOVE_ZERO:
             _check(name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
         _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
+        _check("explanation_weight", self.explanation_weight, self.explanation_weight >= 0, "0 or more")
         _check("warmup_share", self.warmup_share, 0 <= self.warmup_share <= 1, "a share between 0 and 1")
 
 
@@ -69,6 +79,13 @@ def settings_for(backbone: Backbone, method: Method, overrides: Mapping[str, Any
             required="--method lora or --method full",
             got="--method head",
         )
+    if backbone.family == "encoder" and method == "alora":
+        raise InputError(
+            "Activated LoRA shares what was computed before the question, and an encoder reads everything at once.",
+            required="a decoder backbone, or --method lora, full or head",
+            got=f"--method alora with {shown(backbone.ref.name)}",
+            next_step="for many judges on one encoder: --method lora --lora-layers top:1",
+        )
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     values = {**dataclasses.asdict(_defaults(backbone, method)), **given, "method": method}
     settings = record_from(TrainingSettings, values, where="the training settings")
@@ -79,7 +96,25 @@ def settings_for(backbone: Backbone, method: Method, overrides: Mapping[str, Any
             got=str(settings.max_tokens),
             next_step=f"--max-tokens {backbone.window}, or a backbone with a longer window",
         )
+    _check_lora(settings, backbone)
     return settings
+
+
+def _check_lora(settings: TrainingSettings, backbone: Backbone) -> None:
+    top_layers(settings.lora_layers, int(backbone.config.get_text_config().num_hidden_layers))
+    if settings.lora_layers != ALL_LAYERS and settings.method not in _LORA:
+        raise InputError(
+            "Only LoRA can be put on some of the layers.",
+            required=f"--lora-layers with --method {' or '.join(_LORA)}",
+            got=f"--lora-layers {settings.lora_layers} with --method {settings.method}",
+        )
+    if settings.method == "alora" and settings.layout != "content-first":
+        raise InputError(
+            "Activated LoRA needs the content before the question: it shares what comes before.",
+            required="--layout content-first",
+            got=f"--layout {settings.layout}",
+            next_step="leave --layout out, or --method lora",
+        )
 
 
 def _defaults(backbone: Backbone, method: Method) -> TrainingSettings:
@@ -92,6 +127,7 @@ def _defaults(backbone: Backbone, method: Method) -> TrainingSettings:
         epochs=epochs,
         batch_size=16,
         max_tokens=max_tokens,
+        layout="content-first" if method == "alora" else "instruction-first",
     )
 
 
@@ -99,7 +135,7 @@ def _rate_and_epochs(parameters: int, method: Method) -> tuple[float, int]:
     """Small models need larger steps and more passes; 1-8 B models are tuned with 1e-5 (full) to 5e-5 (LoRA)."""
     if method == "head":
         return 5e-3, 30
-    lora = method == "lora"
+    lora = method in _LORA
     if parameters < SMALL_PARAMETERS:
         return (5e-4, 6) if lora else (1e-4, 5)
     if parameters < LARGE_PARAMETERS:

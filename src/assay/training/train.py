@@ -23,23 +23,28 @@ from filelock import FileLock, Timeout
 from transformers import set_seed
 
 from assay.datasets.frozen_rows import rows_of
-from assay.inference.torch_engine import best_dtype
+from assay.inference.torch.device import best_dtype
 from assay.judging.slm import SmallJudge
+from assay.metrics.intervals import Estimate
 from assay.models.backbone import Backbone, find_backbone
+from assay.models.lora import LoraShape
 from assay.models.small_judge_model import new_model, save_parts
-from assay.models.tokens import Tokens, label_token_ids
+from assay.models.tokens import Tokens
 from assay.registry import Registry
 from assay.registry.refs import check_name
-from assay.rendering.fitting import DEFAULT_TRUNCATE
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import DatasetVersion, FrozenRow
 from assay.schema.errors import ConflictError, InputError
+from assay.schema.fallback import Escalation, Rung
 from assay.schema.ids import digest_files, digest_json, utc_now
 from assay.schema.judge_version import Dtype, JudgeVersion, Method, Rendering
-from assay.schema.verdict import Action
+from assay.schema.records import to_jsonable
+from assay.schema.verdict import Action, Mode
 from assay.training.batches import TrainingData, TrainingRow, training_rows
 from assay.training.calibration import Calibrated, DecisionSettings, calibrate, check_decision, uncalibrated
+from assay.training.explanations import Explaining, end_token_of, explanation_of
 from assay.training.loop import Fit, fit_model
+from assay.training.renderings import rendering_for
 from assay.training.settings import DEFAULT_METHOD, TrainingSettings, settings_for
 
 OnProgress = Callable[[str, int, int], None]  # stage, steps done, steps in all
@@ -59,6 +64,9 @@ class TrainingRequest:
     label_tokens: Mapping[str, str] = field(default_factory=dict)  # decoder: label → text of its token
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     fallback: Action = "allow-and-flag"
+    fallback_chain: tuple[Rung, ...] = ()
+    escalation: Escalation | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)  # name in the judge's folder → rule file to copy there
     dtype: Dtype | None = None
 
 
@@ -86,7 +94,7 @@ class _Plan:
                 "dataset": self.dataset.digest,
                 "weights": self.backbone.ref.weights_digest,
                 "settings": dataclasses.asdict(self.settings),
-                "label_tokens": dict(self.rendering.label_tokens),
+                "rendering": to_jsonable(self.rendering),
                 "dtype": self.dtype,
             }
         )
@@ -99,6 +107,7 @@ class TrainedJudge:
     version: JudgeVersion
     fit: Fit
     calibrators: Mapping[str, Mapping[str, float]]
+    base_rates: Mapping[str, Estimate]  # each label's share in production; empty unless estimated on traffic
 
     @property
     def id(self) -> str:
@@ -124,7 +133,11 @@ def train(
     with _run_folder(runs, plan.digest) as run:
         fit = _fit(plan, rows, run, on_progress)
         staged = run / "judge"
-        draft = _draft(plan, _digests(staged))
+        for name, path in request.files.items():
+            shutil.copyfile(path, staged / name)
+        draft = dataclasses.replace(
+            _draft(plan, fit, _digests(staged)), fallback_chain=request.fallback_chain, escalation=request.escalation
+        )
         if on_progress:
             on_progress("calibrate", 0, 1)
         judge = SmallJudge.load(draft, staged)
@@ -132,7 +145,7 @@ def train(
         version = dataclasses.replace(draft, calibration=calibrated.calibration, decision=calibrated.decision)
         _write_record(staged, fit, calibrated, plan.settings)
         registry.add(staged, version)
-    return TrainedJudge(version=version, fit=fit, calibrators=calibrated.candidates)
+    return TrainedJudge(version=version, fit=fit, calibrators=calibrated.candidates, base_rates=calibrated.base_rates)
 
 
 def _plan(dataset: DatasetVersion, request: TrainingRequest) -> _Plan:
@@ -145,7 +158,7 @@ def _plan(dataset: DatasetVersion, request: TrainingRequest) -> _Plan:
         dataset=dataset,
         backbone=backbone,
         settings=settings,
-        rendering=_rendering(dataset.criterion, backbone, settings, request.label_tokens),
+        rendering=rendering_for(dataset.criterion, backbone, settings, request.label_tokens),
         dtype=request.dtype or best_dtype(),
         fallback=request.fallback,
     )
@@ -158,22 +171,6 @@ def _check_scale(criterion: Criterion) -> None:
             required=f"one of {list(TRAINABLE_SCALES)}",
             got=f"criterion {criterion.key!r}",
         )
-
-
-def _rendering(
-    criterion: Criterion, backbone: Backbone, settings: TrainingSettings, label_tokens: Mapping[str, str]
-) -> Rendering:
-    tokens: dict[str, int] = {}
-    if backbone.family == "decoder":
-        tokens = label_token_ids(backbone.load_tokenizer(), criterion.labels, label_tokens)
-    return Rendering(
-        template="verdict.v1" if backbone.family == "decoder" else "encoder.v1",
-        layout=settings.layout,
-        reads=criterion.reads,
-        max_tokens=settings.max_tokens,
-        truncate=tuple(name for name in DEFAULT_TRUNCATE if name in criterion.reads),
-        label_tokens=tokens,
-    )
 
 
 @contextlib.contextmanager
@@ -202,10 +199,18 @@ def _fit(plan: _Plan, rows: Sequence[FrozenRow], run: Path, on_progress: OnProgr
     tokens = Tokens(tokenizer, backbone.family, criterion, rendering)
     label_ids = tuple(rendering.label_tokens[label] for label in criterion.labels) if rendering.label_tokens else ()
     model = new_model(
-        backbone, plan.settings.method, len(criterion.labels), label_ids, lora_rank=plan.settings.lora_rank
+        backbone,
+        plan.settings.method,
+        len(criterion.labels),
+        label_ids,
+        lora=LoraShape(
+            rank=plan.settings.lora_rank,
+            layers=plan.settings.lora_layers,
+            invocation_tokens=rendering.invocation_tokens,
+        ),
     )
     data = TrainingData(
-        train=_split(tokens, criterion, rows_of(rows, "train")),
+        train=_split(tokens, criterion, rows_of(rows, "train"), _explaining(plan, tokens, tokenizer, rows)),
         dev=_split(tokens, criterion, rows_of(rows, "dev")),
         scale=criterion.scale,
         pad_id=tokenizer.pad_token_id or 0,
@@ -225,13 +230,34 @@ def _fit(plan: _Plan, rows: Sequence[FrozenRow], run: Path, on_progress: OnProgr
     return fit
 
 
-def _split(tokens: Tokens, criterion: Criterion, rows: Sequence[FrozenRow]) -> list[TrainingRow]:
+def _split(
+    tokens: Tokens, criterion: Criterion, rows: Sequence[FrozenRow], explaining: Explaining | None = None
+) -> list[TrainingRow]:
     targets = [criterion.labels.index(row.target.value) for row in rows]
-    return training_rows(tokens.rows([row.example for row in rows]), targets)
+    token_rows = tokens.rows([row.example for row in rows])
+    return training_rows(
+        token_rows, targets, None if explaining is None else explaining.continuations(rows, token_rows)
+    )
 
 
-def _draft(plan: _Plan, files: Mapping[str, str]) -> JudgeVersion:
+def _explaining(plan: _Plan, tokens: Tokens, tokenizer: Any, rows: Sequence[FrozenRow]) -> Explaining | None:
+    """None where no training row has an explanation, or none is to be learnt."""
+    settings = plan.settings
+    explained = any(explanation_of(row) is not None for row in rows_of(rows, "train"))
+    if plan.backbone.family == "encoder" or settings.explanation_weight == 0 or not explained:
+        return None
+    return Explaining(
+        tokens,
+        plan.rendering,
+        end_token=end_token_of(plan.backbone, tokenizer),
+        max_tokens=settings.max_explanation_tokens,
+        window=plan.backbone.window,
+    )
+
+
+def _draft(plan: _Plan, fit: Fit, files: Mapping[str, str]) -> JudgeVersion:
     calibration, decision = uncalibrated(plan.criterion)
+    modes: tuple[Mode, ...] = ("single-token", "verdict")
     return JudgeVersion(
         name=plan.name,
         criterion=plan.criterion,
@@ -242,7 +268,7 @@ def _draft(plan: _Plan, files: Mapping[str, str]) -> JudgeVersion:
         calibration=calibration,
         decision=decision,
         fallback=plan.fallback,
-        modes=("single-token",),
+        modes=(*modes, "reasoning") if fit.explained_rows else modes,
         dtype=plan.dtype,
         dataset=plan.dataset.id,
         dataset_digest=plan.dataset.digest,
@@ -264,6 +290,7 @@ def _write_record(staged: Path, fit: Fit, calibrated: Calibrated, settings: Trai
         **dataclasses.asdict(fit),
         "settings": dataclasses.asdict(settings),
         "calibrators": calibrated.candidates,
+        "base_rates": {label: rate.to_dict() for label, rate in calibrated.base_rates.items()},
         "versions": {name: installed(name) for name in ("torch", "transformers", "peft", "accelerate")},
         "python": sys.version.split()[0],
         "threads": torch.get_num_threads(),

@@ -1,19 +1,21 @@
 """Registered templates: one file each. A judge version names its template; a change of wording is a new version of it.
 
-`register_template("encoder.v1", render)` is the call that built-ins and plug-ins use alike.
+`register_template("encoder.v1", render)` is the call that built-ins and plug-ins use alike. The last segment of a
+template for decoders is ours: its ending, after which the verdict is read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from assay.rendering.segments import Segment
-from assay.rendering.templates import encoder_v1, verdict_v1
+from assay.rendering.templates import encoder_v1, llm_v1, verdict_v1, verdict_v2
 from assay.schema.criterion import Criterion
 from assay.schema.errors import NotFoundError, shown
 from assay.schema.example import Example
 from assay.schema.judge_version import Layout
 
-Template: TypeAlias = Callable[[Example, Criterion, Layout], tuple[Segment, ...]]
+# the last argument: label → the text of the token that stands for it, empty where labels stand for themselves
+Template: TypeAlias = Callable[[Example, Criterion, Layout, Mapping[str, str]], tuple[Segment, ...]]
 
 _TEMPLATES: dict[str, Template] = {}
 
@@ -36,3 +38,5 @@ def template_named(name: str) -> Template:
 
 register_template("encoder.v1", encoder_v1.render)
 register_template("verdict.v1", verdict_v1.render)
+register_template("verdict.v2", verdict_v2.render)
+register_template("llm.v1", llm_v1.render)

@@ -3,6 +3,8 @@
 Turns are written as lines that begin with their role. Both layouts are alike: there is no instruction.
 """
 
+from collections.abc import Mapping
+
 from assay.rendering.segments import SEPARATOR, Segment, content, template
 from assay.schema.criterion import Criterion, Field
 from assay.schema.example import Example, field_text
@@ -10,9 +12,11 @@ from assay.schema.judge_version import Layout
 from assay.schema.trace import text_of
 
 
-def render(example: Example, criterion: Criterion, layout: Layout) -> tuple[Segment, ...]:
+def render(
+    example: Example, criterion: Criterion, layout: Layout, label_texts: Mapping[str, str]
+) -> tuple[Segment, ...]:
     """Segments of one example; absent fields leave no trace."""
-    del layout
+    del layout, label_texts
     segments: list[Segment] = []
     for field in criterion.reads:
         pieces = turn_segments(example, "\n") if field == "turns" else field_segments(example, field)

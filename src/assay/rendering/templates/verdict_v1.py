@@ -1,9 +1,11 @@
 """`verdict.v1`: for decoders. Content and question in either order, then `Verdict:`, after which the label token is
-read.
+read. Kept for the judges that were trained with it; new ones take `verdict.v2`.
 
 `instruction-first` puts the question and its worded guidance before the content; `content-first` puts the content
 first and only the short question after it, so that many judges can share the content's computation.
 """
+
+from collections.abc import Mapping
 
 from assay.rendering.segments import Segment, template
 from assay.rendering.templates.encoder_v1 import field_segments, turn_segments
@@ -22,8 +24,11 @@ _HEADINGS: dict[Field, str] = {
 }
 
 
-def render(example: Example, criterion: Criterion, layout: Layout) -> tuple[Segment, ...]:
+def render(
+    example: Example, criterion: Criterion, layout: Layout, label_texts: Mapping[str, str]
+) -> tuple[Segment, ...]:
     """Segments of one example, ending in `Verdict:`."""
+    del label_texts
     body: list[Segment] = []
     for field in criterion.reads:
         pieces = turn_segments(example, "\n") if field == "turns" else field_segments(example, field)

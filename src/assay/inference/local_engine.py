@@ -1,0 +1,378 @@
+"""LocalEngine: a queue and one thread before a Runner that owns the device of this process.
+
+The engine never sees a tensor, the runner never sees the queue. One step: take the most urgent requests that the runner
+packs together, run them, hand out what came. There is no waiting for company: whatever arrived during the last pass
+goes into the next one, so batches grow with the load by themselves and a lone request starts at once. An explanation is
+decoded a token a pass, among everything else; its prefix is the runner's to keep.
+"""
+
+import bisect
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
+from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, OverloadedError, shown
+from assay.schema.judge_version import JudgeVersion
+
+DEFAULT_TOKEN_BUDGET = 4096  # tokens a pass: activations stay in cache, matrix products stay large
+DEFAULT_QUEUE_TOKENS = 16_000_000
+CANDIDATES = 2048  # requests that a runner may choose from for one pass
+_SMALLEST_BUDGET = 64
+
+Reads: TypeAlias = Literal["labels", "next-token"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What one request wants of the next pass: the label scores, or the next token, after its last token.
+
+    The judge's adapter is live from position `adapter_from` on; the first `lasting` tokens may come again in other
+    requests.
+    """
+
+    judge: str
+    ids: tuple[int, ...]
+    reads: Reads
+    adapter_from: int = 0
+    lasting: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Read:
+    """What a pass read for one piece of work."""
+
+    scores: np.ndarray | None = None  # (k,) float64, where labels were read
+    token: int | None = None  # the next token; None is the end of the explanation
+    computed_tokens: int
+    shared_tokens: int = 0
+
+
+class OutOfMemory(Exception):  # noqa: N818 - the engine handles it; it never reaches a caller
+    """A pass did not fit into the device's memory."""
+
+
+class Runner(Protocol):
+    """The part that owns the device. All but `load` is called from one thread at a time."""
+
+    @property
+    def backend(self) -> str:
+        """Its name in the table of `inference.support`."""
+        ...
+
+    def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:
+        """Read a judge from disk (slow, any thread) and return what installs it (fast, between two passes)."""
+        ...
+
+    def unload(self, judge: str) -> None:
+        """Forget a judge."""
+        ...
+
+    def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
+        """Places of the candidates that go into the next pass, the first (most urgent) one always among them."""
+        ...
+
+    def run(self, works: Sequence[Work]) -> list[Read]:
+        """One pass, a Read for each piece of work. Raises OutOfMemory; then nothing of it was kept."""
+        ...
+
+
+@dataclass(kw_only=True, eq=False)
+class _Waiting:
+    """A request in the queue; an explanation comes back to it after every token."""
+
+    work: Work
+    future: "Future[LabelScores] | Future[Explanation]"
+    priority: Priority
+    deadline_s: float
+    number: int
+    arrived_s: float
+    started_s: float | None = None
+    compute_ms: float = 0.0
+    decoded: tuple[int, ...] = ()
+    max_tokens: int = 0
+
+    @property
+    def urgency(self) -> tuple[int, float, int]:
+        return (self.priority, self.deadline_s, self.number)
+
+
+class LocalEngine:
+    """An Engine over a Runner in this process; see `inference.engine.Engine`.
+
+    Args:
+        runner: owns the device.
+        token_budget: tokens a pass; halved for good each time that a pass does not fit into memory.
+        queue_tokens: tokens that may wait; above it `submit` raises OverloadedError.
+
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        token_budget: int = DEFAULT_TOKEN_BUDGET,
+        queue_tokens: int = DEFAULT_QUEUE_TOKENS,
+    ) -> None:
+        self._runner = runner
+        self._token_budget = token_budget
+        self._queue_tokens = queue_tokens
+        self._waiting: list[_Waiting] = []  # by urgency
+        self._waiting_tokens = 0
+        self._numbers = itertools.count()
+        self._judges: dict[str, JudgeVersion] = {}
+        self._changed = threading.Condition()  # guards everything above
+        self._device = threading.Lock()  # held during a pass, and while a judge is installed
+        self._lost: EngineLostError | None = None
+        self._thread = threading.Thread(target=self._loop, name=f"assay-engine-{runner.backend}", daemon=True)
+        self._thread.start()
+
+    @property
+    def backend(self) -> str:
+        """The runner's."""
+        return self._runner.backend
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens a pass, as it stands now."""
+        return self._token_budget
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens in the queue: the back-pressure that a server watches."""
+        return self._waiting_tokens
+
+    def add(self, version: JudgeVersion, folder: Path) -> None:
+        """See Engine."""
+        if version.id in self._judges:
+            return
+        install = self._runner.load(version, folder)
+        with self._device:
+            install()
+        with self._changed:
+            self._judges[version.id] = version
+
+    def remove(self, judge: str) -> None:
+        """See Engine."""
+        with self._changed:
+            known = self._judges.pop(judge, None)
+            gone = [item for item in self._waiting if item.work.judge == judge]
+            self._drop(gone)
+        for item in gone:
+            _fail(item.future, _no_judge(judge, self.judges()))
+        if known is not None:
+            with self._device:
+                self._runner.unload(judge)
+
+    def judges(self) -> tuple[str, ...]:
+        """See Engine."""
+        return tuple(self._judges)
+
+    def submit(
+        self, request: Request, *, deadline_s: float | None = None, priority: Priority = Priority.BATCH
+    ) -> Future[LabelScores]:
+        """See Engine."""
+        future: Future[LabelScores] = Future()
+        row = request.row
+        lasting = row.ends[-2] if len(row.ends) > 1 else 0  # the last segment is the judge's own ending
+        work = Work(
+            judge=request.judge, ids=row.ids, reads="labels", adapter_from=row.adapter_from, lasting=lasting
+        )
+        self._queue(work, future, deadline_s, priority)
+        return future
+
+    def explain(
+        self,
+        request: Request,
+        *,
+        verdict_token: int,
+        max_tokens: int,
+        deadline_s: float | None = None,
+        priority: Priority = Priority.BATCH,
+    ) -> Future[Explanation]:
+        """See Engine."""
+        future: Future[Explanation] = Future()
+        ids = (*request.row.ids, verdict_token)
+        work = Work(
+            judge=request.judge,
+            ids=ids,
+            reads="next-token",
+            adapter_from=request.row.adapter_from,
+            lasting=len(ids),
+        )
+        self._queue(work, future, deadline_s, priority, max_tokens)
+        return future
+
+    def close(self) -> None:
+        """See Engine."""
+        self._lose(EngineLostError("The engine was closed.", next_step="build another one"))
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _queue(
+        self,
+        work: Work,
+        future: "Future[LabelScores] | Future[Explanation]",
+        deadline_s: float | None,
+        priority: Priority,
+        max_tokens: int = 0,
+    ) -> None:
+        item = _Waiting(
+            work=work,
+            future=future,
+            priority=priority,
+            deadline_s=math.inf if deadline_s is None else deadline_s,
+            number=next(self._numbers),
+            arrived_s=now(),
+            max_tokens=max_tokens,
+        )
+        with self._changed:
+            if self._lost:
+                raise self._lost
+            if work.judge not in self._judges:
+                raise _no_judge(work.judge, self.judges())
+            if self._waiting and self._waiting_tokens + len(work.ids) > self._queue_tokens:
+                raise OverloadedError(
+                    "The engine's queue is full.",
+                    required=f"at most {self._queue_tokens} tokens waiting",
+                    got=f"{self._waiting_tokens} waiting and {len(work.ids)} more",
+                    next_step="try again later",
+                )
+            self._insert(item)
+            self._changed.notify()
+
+    def _insert(self, item: _Waiting) -> None:
+        bisect.insort(self._waiting, item, key=lambda other: other.urgency)
+        self._waiting_tokens += len(item.work.ids)
+
+    def _drop(self, items: Sequence[_Waiting]) -> None:
+        if items:
+            gone = set(map(id, items))
+            self._waiting = [item for item in self._waiting if id(item) not in gone]
+            self._waiting_tokens -= sum(len(item.work.ids) for item in items)
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._lost)
+                if self._lost:
+                    return
+            try:
+                self._step()
+            except Exception as error:  # a defect, or a device that is gone: nobody may wait for ever
+                self._lose(EngineLostError("The engine stopped.", got=f"{type(error).__name__}: {shown(str(error), 200)}"))
+                return
+
+    def _step(self) -> None:
+        """One pass: the most urgent requests that go together."""
+        with self._device:
+            batch = self._taken()
+            if not batch:
+                return
+            started = time.perf_counter()
+            try:
+                reads = self._runner.run([item.work for item in batch])
+            except OutOfMemory:
+                self._halve(batch)
+                return
+            passed_ms = (time.perf_counter() - started) * 1e3
+        again = [item for item, read in zip(batch, reads, strict=True) if not _delivered(item, read, passed_ms)]
+        with self._changed:
+            for item in again:
+                self._insert(item)
+
+    def _taken(self) -> list[_Waiting]:
+        """Out of the queue: what goes into the next pass, and whatever nobody waits for any more."""
+        with self._changed:
+            moment = now()
+            candidates = self._waiting[:CANDIDATES]
+            late = [item for item in candidates if item.deadline_s < moment]
+            cancelled = [item for item in candidates if item.future.cancelled()]
+            self._drop([*late, *cancelled])
+            alive = self._waiting[:CANDIDATES]
+        for item in late:
+            _fail(item.future, _too_late(moment - item.arrived_s))
+        if not alive:
+            return []
+        places = self._runner.take([item.work for item in alive], self._token_budget)
+        chosen = [alive[place] for place in places]
+        with self._changed:
+            self._drop(chosen)
+        # an explanation is running from its first token on
+        batch = [item for item in chosen if item.started_s or item.future.set_running_or_notify_cancel()]
+        for item in batch:
+            item.started_s = item.started_s or moment
+        return batch
+
+    def _halve(self, batch: Sequence[_Waiting]) -> None:
+        """A pass did not fit: half the budget from now on, and the same requests again."""
+        if len(batch) == 1 and self._token_budget <= _SMALLEST_BUDGET:
+            _fail(batch[0].future, EngineLostError("One request alone does not fit into the device's memory."))
+            return
+        self._token_budget = max(self._token_budget // 2, _SMALLEST_BUDGET)
+        with self._changed:
+            for item in batch:
+                self._insert(item)
+
+    def _lose(self, error: EngineLostError) -> None:
+        with self._changed:
+            self._lost = self._lost or error
+            left, self._waiting, self._waiting_tokens = self._waiting, [], 0
+            self._changed.notify_all()
+        for item in left:
+            _fail(item.future, self._lost)
+
+
+def _delivered(item: _Waiting, read: Read, passed_ms: float) -> bool:
+    """Hand out what a pass read; False where an explanation goes on."""
+    item.compute_ms += passed_ms
+    queue_ms = ((item.started_s or item.arrived_s) - item.arrived_s) * 1e3
+    if read.scores is not None:
+        item.future.set_result(  # type: ignore[arg-type]
+            LabelScores(  # type: ignore[arg-type]
+                scores=read.scores,
+                queue_ms=queue_ms,
+                compute_ms=item.compute_ms,
+                computed_tokens=read.computed_tokens,
+                shared_tokens=read.shared_tokens,
+            )
+        )
+        return True
+    if read.token is not None:
+        item.decoded = (*item.decoded, read.token)
+    cut = read.token is not None and len(item.decoded) >= item.max_tokens
+    if read.token is None or cut:
+        item.future.set_result(  # type: ignore[arg-type]
+            Explanation(tokens=item.decoded, cut=cut, queue_ms=queue_ms, compute_ms=item.compute_ms)  # type: ignore[arg-type]
+        )
+        return True
+    ids = (*item.work.ids, read.token)
+    item.work = replace(item.work, ids=ids, lasting=len(ids))
+    return False
+
+
+def _fail(future: "Future[LabelScores] | Future[Explanation]", error: Exception) -> None:
+    if future.running() or future.set_running_or_notify_cancel():
+        future.set_exception(error)
+
+
+def _no_judge(judge: str, there: Sequence[str]) -> NotFoundError:
+    return NotFoundError(
+        f"The engine has no judge {shown(judge)}.", required=f"one of {shown(list(there), 200)}", next_step="add it"
+    )
+
+
+def _too_late(waited_s: float) -> DeadlineExceededError:
+    return DeadlineExceededError(
+        "The request's deadline passed while it waited.",
+        got=f"{waited_s * 1e3:.0f} ms in the queue",
+        next_step="allow more time, or send less at once",
+    )

@@ -1,0 +1,176 @@
+"""EncoderRunner: verdicts of encoders in packed passes, many judges on one forward pass.
+
+Equal texts are one row, whoever asks. Below the branch a row is computed once; above it once for each adapter; heads
+are one small product each. Judges with heads alone share everything, top-k LoRA all but k layers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from assay.inference.local_engine import Read, Work
+from assay.inference.torch.adapters import AdapterBank, AdapterRows, adapt
+from assay.inference.torch.attention import Block
+from assay.inference.torch.loading import LoadedJudge
+from assay.inference.torch.memory import raise_if_out_of_memory
+from assay.inference.torch.stages import Stages
+from assay.models.heads import MeanPoolHead
+from assay.schema.errors import UnsupportedJudgeError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judge:
+    adapter: str | None
+    branch: int  # the first layer that its adapter changes; the number of layers for a head alone
+    head: MeanPoolHead
+
+
+class EncoderRunner:
+    """See `local_engine.Runner`."""
+
+    def __init__(self, model: Any, device: torch.device) -> None:
+        self._model = model
+        self._device = device
+        self._bank = AdapterBank(model.dtype, device)
+        self._stages = Stages(model, self._bank, device)
+        self._judges: dict[str, _Judge] = {}
+        self._first_position = first_position(model)
+
+    def install(self, loaded: LoadedJudge) -> None:
+        """Add a judge."""
+        assert loaded.head is not None  # noqa: S101 - encoders have heads
+        branch = self._stages.layers
+        if loaded.adapter is not None:
+            adapt(self._model, loaded.adapter, self._bank)
+            self._bank.add(loaded.judge, loaded.adapter)
+            branch = loaded.adapter.layers[0]
+        head = loaded.head.to(device=self._device, dtype=self._model.dtype)
+        self._judges[loaded.judge] = _Judge(
+            adapter=loaded.judge if loaded.adapter is not None else None, branch=branch, head=head
+        )
+
+    def unload(self, judge: str) -> None:
+        """Forget a judge."""
+        self._judges.pop(judge, None)
+        self._bank.remove(judge)
+
+    def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
+        """The first candidate and all of its branch, in order, while their rows fit the budget."""
+        branch = self._judges[candidates[0].judge].branch
+        rows: set[tuple[tuple[int, ...], str | None]] = set()
+        taken: list[int] = []
+        tokens = 0
+        for place, work in enumerate(candidates):
+            judge = self._judges[work.judge]
+            if judge.branch != branch:
+                continue
+            row = (work.ids, judge.adapter)
+            added = 0 if row in rows else len(work.ids)
+            if taken and tokens + added > token_budget:
+                break
+            rows.add(row)
+            tokens += added
+            taken.append(place)
+        return taken
+
+    @torch.inference_mode()
+    def run(self, works: Sequence[Work]) -> list[Read]:
+        """See Runner."""
+        if any(work.reads == "next-token" for work in works):
+            raise UnsupportedJudgeError("An encoder cannot explain its verdict.", required="a decoder")
+        try:
+            return self._run(works)
+        except RuntimeError as error:
+            raise_if_out_of_memory(error)
+            raise
+
+    def _run(self, works: Sequence[Work]) -> list[Read]:
+        judges = [self._judges[work.judge] for work in works]
+        branch = judges[0].branch
+        # by adapter, so that each one's rows lie side by side
+        pairs = sorted({(judge.adapter or "", work.ids) for judge, work in zip(judges, works, strict=True)})
+        rows = dict.fromkeys(ids for _, ids in pairs) if branch else dict.fromkeys(pairs)
+        spans = _spans([len(row if branch else row[1]) for row in rows])  # type: ignore[arg-type]
+        span_of: dict[Any, slice] = dict(zip(rows, spans, strict=True))
+        if branch:
+            states = self._stages.compute((0, branch), *self._inputs(list(rows), spans)).states
+        if branch < self._stages.layers:
+            above = _spans([len(ids) for _, ids in pairs])
+            ids, positions, blocks = self._inputs([ids for _, ids in pairs], above)
+            tokens = torch.cat([states[span_of[ids]] for _, ids in pairs]) if branch else ids
+            layers = (branch, self._stages.layers)
+            states = self._stages.compute(layers, tokens, positions, blocks, _adapter_rows(pairs, above)).states
+            span_of = dict(zip(pairs, above, strict=True))
+        by_pair = branch < self._stages.layers
+        keys = [(judge.adapter or "", work.ids) if by_pair else work.ids for judge, work in zip(judges, works, strict=True)]
+        return self._reads(works, judges, [span_of[key] for key in keys], states)
+
+    def _inputs(
+        self, rows: Sequence[tuple[int, ...]], spans: Sequence[slice]
+    ) -> tuple[torch.Tensor, torch.Tensor, list[Block]]:
+        places = [torch.arange(len(row)) for row in rows]
+        positions = torch.cat(places) + self._first_position
+        blocks = [
+            Block(queries=(span,), earlier=(), keys=(span,), query_positions=own, key_positions=own, causal=False)
+            for own, span in zip(places, spans, strict=True)
+        ]
+        return torch.tensor([token for row in rows for token in row]), positions, blocks
+
+    def _reads(
+        self, works: Sequence[Work], judges: Sequence[_Judge], spans: Sequence[slice], states: torch.Tensor
+    ) -> list[Read]:
+        """Each judge's head on the mean of its rows' states."""
+        distinct = list(dict.fromkeys((span.start, span.stop) for span in spans))
+        means = torch.stack([states[first:stop].float().mean(dim=0) for first, stop in distinct])
+        place_of = {span: place for place, span in enumerate(distinct)}
+        scores: list[Any] = [None] * len(works)
+        for judge in dict.fromkeys(judges):
+            mine = [place for place, other in enumerate(judges) if other is judge]
+            picked = means[[place_of[spans[place].start, spans[place].stop] for place in mine]]
+            logits = judge.head.classify(picked)
+            for place, row in zip(mine, torch.log_softmax(logits.double(), dim=-1).cpu().numpy(), strict=True):
+                scores[place] = row
+        owners: set[tuple[int, int]] = set()
+        reads: list[Read] = []
+        for work, span, row in zip(works, spans, scores, strict=True):
+            first = (span.start, span.stop) not in owners
+            owners.add((span.start, span.stop))
+            computed = len(work.ids) if first else 0
+            reads.append(Read(scores=row, computed_tokens=computed, shared_tokens=len(work.ids) - computed))
+        return reads
+
+
+def first_position(model: Any) -> int:
+    """Where the positions of an encoder begin: RoBERTa's after its padding index, others' at 0."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return int(module.padding_idx) + 1
+    return 0
+
+
+def _spans(lengths: Sequence[int]) -> list[slice]:
+    """Where rows laid end to end begin and end.
+
+    >>> _spans([2, 3])
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    spans: list[slice] = []
+    first = 0
+    for length in lengths:
+        spans.append(slice(first, first + length))
+        first += length
+    return spans
+
+
+def _adapter_rows(pairs: Sequence[tuple[str, tuple[int, ...]]], spans: Sequence[slice]) -> list[AdapterRows]:
+    parts: list[AdapterRows] = []
+    for (adapter, _), span in zip(pairs, spans, strict=True):
+        if not adapter:
+            continue
+        if parts and parts[-1].adapter == adapter:
+            parts[-1] = AdapterRows(adapter=adapter, rows=slice(parts[-1].rows.start, span.stop))
+        else:
+            parts.append(AdapterRows(adapter=adapter, rows=span))
+    return parts

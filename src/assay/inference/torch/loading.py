@@ -1,0 +1,60 @@
+"""Reading judges from disk for the torch backend: the base model once, and of each judge what is its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from assay.models.adapter import Adapter, read_adapter
+from assay.models.backbone import Backbone, check_same_weights, find_backbone
+from assay.models.heads import MeanPoolHead
+from assay.models.lora import ADAPTER_FOLDER
+from assay.models.small_judge_model import BACKBONE_FOLDER
+from assay.schema.judge_version import JudgeVersion
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedJudge:
+    """What one judge adds to the base model."""
+
+    judge: str
+    adapter: Adapter | None  # None where the base model's weights are the judge's own
+    head: MeanPoolHead | None  # encoders
+    label_token_ids: tuple[int, ...]  # decoders
+
+
+def find_body(version: JudgeVersion, folder: Path) -> Backbone:
+    """The backbone that a judge runs on: the shared one, or its own weights (method `full`).
+
+    Raises NotFoundError, IntegrityError.
+    """
+    if version.method == "full":
+        return find_backbone(str(folder / BACKBONE_FOLDER))
+    backbone = find_backbone(version.backbone.name)
+    check_same_weights(backbone, version.backbone)
+    return backbone
+
+
+def load_judge(version: JudgeVersion, folder: Path) -> LoadedJudge:
+    """A judge's own parts. Raises UnsupportedJudgeError, IntegrityError."""
+    lora = version.method in ("lora", "alora")
+    labels = version.rendering.label_tokens
+    return LoadedJudge(
+        judge=version.id,
+        adapter=read_adapter(folder / ADAPTER_FOLDER) if lora else None,
+        head=MeanPoolHead.load(folder) if version.family == "encoder" else None,
+        label_token_ids=tuple(labels[label] for label in version.criterion.labels) if labels else (),
+    )
+
+
+@torch.no_grad()
+def merge(model: nn.Module, adapter: Adapter) -> None:
+    """W += scaling · B A for every module of an adapter, in the model's number format.
+
+    Do it in float32: a bfloat16 sum would lose most of a small update.
+    """
+    for name, (down, up) in adapter.tensors.items():
+        weight = model.get_submodule(name).weight
+        assert isinstance(weight, torch.Tensor)  # noqa: S101 - adapters are on linear layers
+        weight += (adapter.scaling * (up.float() @ down.float())).to(weight)

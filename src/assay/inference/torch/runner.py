@@ -1,0 +1,134 @@
+"""TorchRunner: the torch backend's Runner. The first judge brings the backbone; others join where they share it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from assay.inference.local_engine import Read, Work
+from assay.inference.support import check_supported
+from assay.inference.torch.attention import IMPLEMENTATION
+from assay.inference.torch.decoder import DEFAULT_CACHE_BYTES, DecoderRunner
+from assay.inference.torch.device import best_device, torch_dtype
+from assay.inference.torch.encoder import EncoderRunner
+from assay.inference.torch.loading import LoadedJudge, find_body, load_judge, merge
+from assay.inference.torch.norms import replace_norms
+from assay.inference.torch.noticing import can_be_packed
+from assay.inference.torch.padded import PaddedRunner
+from assay.models.backbone import Backbone
+from assay.schema.errors import EngineLostError, IntegrityError, UnsupportedJudgeError
+from assay.schema.judge_version import JudgeVersion
+
+_Inner: TypeAlias = DecoderRunner | EncoderRunner | PaddedRunner
+
+
+class TorchRunner:
+    """See `local_engine.Runner`.
+
+    Args:
+        alone: this engine will run one judge only: its adapter is merged into the weights, which saves the low-rank
+            products. Activated LoRA is never merged.
+        cache_bytes: memory for shared prefixes (decoders).
+
+    """
+
+    def __init__(
+        self,
+        *,
+        device: torch.device | None = None,
+        alone: bool = False,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
+        self._device = device or best_device()
+        self._alone = alone
+        self._cache_bytes = cache_bytes
+        self._weights: tuple[str, str] | None = None  # digest and dtype of the backbone
+        self._inner: _Inner | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def backend(self) -> str:
+        """`torch`."""
+        return "torch"
+
+    @property
+    def packs(self) -> bool:
+        """Whether the model's attention is packed (else rows are padded)."""
+        return self._inner is not None and not isinstance(self._inner, PaddedRunner)
+
+    def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:
+        """See Runner."""
+        check_supported("torch", version)
+        with self._loading:
+            backbone = find_body(version, folder)
+            loaded = load_judge(version, folder)
+            self._check_shared(version, backbone)
+            if self._inner is None:
+                inner, loaded = self._first(version, backbone, loaded)
+                self._weights = (backbone.ref.weights_digest, version.dtype)
+                self._inner = inner
+            ready = self._inner
+        return lambda: ready.install(loaded)
+
+    def unload(self, judge: str) -> None:
+        """See Runner."""
+        self._runner.unload(judge)
+
+    def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
+        """See Runner."""
+        return self._runner.take(candidates, token_budget)
+
+    def run(self, works: Sequence[Work]) -> list[Read]:
+        """See Runner."""
+        return self._runner.run(works)
+
+    @property
+    def _runner(self) -> _Inner:
+        if self._inner is None:
+            raise EngineLostError("The engine has no model yet.", next_step="add a judge")
+        return self._inner
+
+    def _check_shared(self, version: JudgeVersion, backbone: Backbone) -> None:
+        if self._weights is None:
+            return
+        if self._alone:
+            raise UnsupportedJudgeError("This engine runs one judge alone.", next_step="build an engine that is shared")
+        if self._weights != (backbone.ref.weights_digest, version.dtype):
+            raise UnsupportedJudgeError(
+                f"Judge {version.id} does not share this engine's backbone.",
+                required=f"weights {self._weights[0][:16]}… in {self._weights[1]}",
+                got=f"{backbone.ref.weights_digest[:16]}… in {version.dtype}",
+                next_step="give it an engine of its own",
+            )
+
+    def _first(self, version: JudgeVersion, backbone: Backbone, loaded: LoadedJudge) -> tuple[_Inner, LoadedJudge]:
+        """The model, and the judge as it will run on it."""
+        dtype = torch_dtype(version.dtype)
+        merged = self._alone and loaded.adapter is not None and not loaded.adapter.invocation_tokens
+        model = _load(backbone, torch.float32 if merged else dtype)
+        if merged and loaded.adapter is not None:
+            merge(model, loaded.adapter)
+            loaded = LoadedJudge(
+                judge=loaded.judge, adapter=None, head=loaded.head, label_token_ids=loaded.label_token_ids
+            )
+        model = model.to(device=self._device, dtype=dtype).eval().requires_grad_(False)
+        if model.config._attn_implementation != IMPLEMENTATION or not can_be_packed(
+            model, version.family, self._device
+        ):
+            model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
+            pad = getattr(backbone.config.get_text_config(), "pad_token_id", None)
+            return PaddedRunner(model, version.family, self._device, pad_id=pad or 0), loaded
+        replace_norms(model)
+        if version.family == "encoder":
+            return EncoderRunner(model, self._device), loaded
+        return DecoderRunner(model, self._device, cache_bytes=self._cache_bytes), loaded
+
+
+def _load(backbone: Backbone, dtype: torch.dtype) -> Any:
+    """The backbone with our attention where it takes it, with its own where it does not."""
+    try:
+        return backbone.load(dtype, attention=IMPLEMENTATION)
+    except IntegrityError:  # it may only refuse the attention; a damaged one is refused again
+        return backbone.load(dtype)
