@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from assay.inference.engine import Request
-from assay.inference.local_engine import LocalEngine, Read, Work
+from assay.inference.local_engine import LocalEngine, Read, Work, in_a_thread_of_its_own
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.decoder import DecoderRunner
 from assay.inference.torch.encoder import EncoderRunner
@@ -91,7 +91,9 @@ class Preloaded:
 def save_decoder(shape: str, folder: Path) -> Path:
     """A random-weight decoder of a shape in bfloat16, written for every engine alike."""
     values = dict(SHAPES[shape])
-    config = AutoConfig.for_model(values.pop("model_type"), **values, tie_word_embeddings=True, max_position_embeddings=4096)
+    config = AutoConfig.for_model(
+        values.pop("model_type"), **values, tie_word_embeddings=True, max_position_embeddings=4096
+    )
     config.bos_token_id = config.eos_token_id = config.pad_token_id = None
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
@@ -100,7 +102,11 @@ def save_decoder(shape: str, folder: Path) -> Path:
 
 
 def load_decoder(folder: Path, device: str = "cpu") -> Any:
-    """The model with our attention, for judging."""
+    """The model with our attention, for judging; loaded in a thread that ends, as engines load (see there)."""
+    return in_a_thread_of_its_own(lambda: _loaded(folder, device))
+
+
+def _loaded(folder: Path, device: str) -> Any:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation=IMPLEMENTATION)
     model = model.to(device).eval().requires_grad_(False)
     replace_norms(model)
@@ -109,7 +115,9 @@ def load_decoder(folder: Path, device: str = "cpu") -> Any:
 
 def engine_of(model: Any, *, cache_bytes: int = 512 << 20, token_budget: int = 2048) -> LocalEngine:
     """An engine over a decoder in memory."""
-    return LocalEngine(Preloaded(DecoderRunner(model, model.device, cache_bytes=cache_bytes)), token_budget=token_budget)
+    return LocalEngine(
+        Preloaded(DecoderRunner(model, model.device, cache_bytes=cache_bytes)), token_budget=token_budget
+    )
 
 
 def add_judge(engine: LocalEngine, name: str, adapter: Adapter | None = None) -> None:
@@ -154,16 +162,22 @@ def shared_instruction_rows(count: int, vocabulary: int, *, prefix: int = 150, s
     return rows
 
 
-def judged_rows(texts: int, judges: int, vocabulary: int, *, tokens: int = 290, suffix: int = 12, seed: int = 0) -> list[list[TokenRow]]:
+def judged_rows(
+    texts: int, judges: int, vocabulary: int, *, tokens: int = 290, suffix: int = 12, seed: int = 0
+) -> list[list[TokenRow]]:
     """Content first, then each judge's own short suffix, which begins with the invocation: one list a text."""
     numbers = np.random.default_rng(seed)
-    endings = [(*INVOCATION, *numbers.integers(100, vocabulary, suffix - len(INVOCATION)).tolist()) for _ in range(judges)]
+    endings = [
+        (*INVOCATION, *numbers.integers(100, vocabulary, suffix - len(INVOCATION)).tolist()) for _ in range(judges)
+    ]
     rows = []
     for _ in range(texts):
         content = tuple(numbers.integers(100, vocabulary, tokens).tolist())
         rows.append(
             [
-                TokenRow(ids=(*content, *ending), truncated_tokens=0, adapter_from=tokens, ends=(tokens, tokens + suffix))
+                TokenRow(
+                    ids=(*content, *ending), truncated_tokens=0, adapter_from=tokens, ends=(tokens, tokens + suffix)
+                )
                 for ending in endings
             ]
         )

@@ -107,7 +107,8 @@ def setting(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[..., Path])
 
 def _setting(kind: str, backbone: Any, folder: Path) -> Any:
     reference = Reference(backbone.folder, backbone.family)
-    runner = TorchRunner(device=torch.device("cpu"), cache_bytes=1 << 20)
+    # room for 128 tokens: prefixes are evicted all the time
+    runner = TorchRunner(device=torch.device("cpu"), cache_bytes=1 << 16)
     engine = LocalEngine(runner, token_budget=256)
     first = SimpleNamespace(family=backbone.family, dtype="float32")
     for number, (judge, layers, invoked) in enumerate(_judges(backbone.family, kind in PACKED)):
@@ -135,7 +136,13 @@ def _setting(kind: str, backbone: Any, folder: Path) -> Any:
 
 def _judges(family: str, packed: bool) -> list[tuple[str, Sequence[int] | None, bool]]:
     """Name, layers of the adapter (None: all; (): no adapter), whether it is activated LoRA."""
-    judges: list[tuple[str, Sequence[int] | None, bool]] = [("plain", (), False), ("lora-a", None, False), ("lora-b", None, False), ("top", (1,), False), ("top-b", (1,), False)]
+    judges: list[tuple[str, Sequence[int] | None, bool]] = [
+        ("plain", (), False),
+        ("lora-a", None, False),
+        ("lora-b", None, False),
+        ("top", (1,), False),
+        ("top-b", (1,), False),
+    ]
     if family == "decoder" and packed:
         judges += [("alora-a", None, True), ("alora-b", None, True)]
     return judges
@@ -146,7 +153,10 @@ def rows_for(judge: str, numbers: random.Random, count: int, longest: int) -> li
     beginnings = [[numbers.randrange(60, 160) for _ in range(numbers.randrange(3, longest // 2))] for _ in range(3)]
     rows = []
     for _ in range(count):
-        content = [*numbers.choice(beginnings), *(numbers.randrange(60, 160) for _ in range(numbers.randrange(1, longest // 2)))]
+        content = [
+            *numbers.choice(beginnings),
+            *(numbers.randrange(60, 160) for _ in range(numbers.randrange(1, longest // 2))),
+        ]
         content = [token for token in content if token not in INVOCATION]
         ending = [*INVOCATION, *(numbers.randrange(105, 160) for _ in range(numbers.randrange(0, 5)))]
         ids = (*content, *ending)
@@ -188,9 +198,13 @@ def test_what_is_shared_is_not_computed_again(setting, kind):
     made = setting(kind)
     content = tuple(random.Random(7).choices(range(104, 160), k=60))
     rows = [
-        TokenRow(ids=(*content, *INVOCATION, last), truncated_tokens=0, adapter_from=60, ends=(60, 64)) for last in (110, 120)
+        TokenRow(ids=(*content, *INVOCATION, last), truncated_tokens=0, adapter_from=60, ends=(60, 64))
+        for last in (110, 120)
     ]
-    futures = [made.engine.submit(Request(judge=judge, row=row)) for judge, row in zip(("alora-a", "alora-b"), rows, strict=True)]
+    futures = [
+        made.engine.submit(Request(judge=judge, row=row))
+        for judge, row in zip(("alora-a", "alora-b"), rows, strict=True)
+    ]
     first, second = [future.result(timeout=60) for future in futures]
     assert (first.computed_tokens, second.computed_tokens) == (64, 4)
     again = made.engine.submit(Request(judge="alora-b", row=rows[0])).result(timeout=60)
@@ -201,7 +215,9 @@ def test_what_is_shared_is_not_computed_again(setting, kind):
 def test_explanations_are_those_of_greedy_decoding(setting, kind):
     made = setting(kind)
     row = rows_for("lora-a", random.Random(3), 1, 60)[0]
-    said = made.engine.explain(Request(judge="lora-a", row=row), verdict_token=LABELS[0], max_tokens=12).result(timeout=60)
+    said = made.engine.explain(Request(judge="lora-a", row=row), verdict_token=LABELS[0], max_tokens=12).result(
+        timeout=60
+    )
     model = made.reference._models["lora-a"]
     ids = [*row.ids, LABELS[0]]
     expected: list[int] = []

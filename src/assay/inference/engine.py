@@ -5,8 +5,8 @@
     future.result().scores                                     # (k,), log-softmax over the judge's labels
 
 Who calls what: `SmallJudge` renders an example and calls `submit` once a verdict (`judge_many` keeps some thousands in
-flight, a server as many as it admits); nobody else submits. `add` and `remove` are called when judges come and go, while
-requests of others are in flight. The engine owns one device, its batching and its adapters; it knows nothing of
+flight, a server as many as it admits); nobody else submits. `add` and `remove` are called when judges come and go,
+while requests of others are in flight. The engine owns one device, its batching and its adapters; it knows nothing of
 examples, calibration or decisions.
 
 The scores of a request depend on nothing but its tokens and its judge: not on what it was batched with, not on the

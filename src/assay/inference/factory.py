@@ -1,13 +1,14 @@
 """Engines by need: one for a judge alone, or one for all judges that share a backbone.
 
-    engine = lone_engine(version)           # `assay judge`, `assay evaluate`, the Python API
-    engines = Engines()                     # a server: engines.of(version) is shared by judges of one backbone
+engine = lone_engine(version)           # `assay judge`, `assay evaluate`, the Python API
+engines = Engines()                     # a server: engines.of(version) is shared by judges of one backbone
 """
 
 import threading
 from collections.abc import Callable, Mapping
 
 from assay.inference.engine import Engine
+from assay.inference.int8.runner import Int8Runner
 from assay.inference.local_engine import LocalEngine
 from assay.inference.torch.runner import TorchRunner
 from assay.schema.judge_version import JudgeVersion
@@ -15,14 +16,12 @@ from assay.schema.judge_version import JudgeVersion
 
 def lone_engine(version: JudgeVersion) -> Engine:
     """An engine for one judge, which merges its adapter where that can be."""
-    del version
-    return LocalEngine(TorchRunner(alone=True))
+    return LocalEngine(Int8Runner() if version.dtype == "int8" else TorchRunner(alone=True))
 
 
 def shared_engine(version: JudgeVersion) -> Engine:
     """An engine that other judges of the same backbone and number format may join."""
-    del version
-    return LocalEngine(TorchRunner())
+    return LocalEngine(Int8Runner() if version.dtype == "int8" else TorchRunner())
 
 
 class Engines:

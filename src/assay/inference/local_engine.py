@@ -7,6 +7,7 @@ decoded a token a pass, among everything else; its prefix is the runner's to kee
 """
 
 import bisect
+import gc
 import itertools
 import math
 import threading
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -26,7 +27,8 @@ from assay.schema.judge_version import JudgeVersion
 DEFAULT_TOKEN_BUDGET = 4096  # tokens a pass: activations stay in cache, matrix products stay large
 DEFAULT_QUEUE_TOKENS = 16_000_000
 CANDIDATES = 2048  # requests that a runner may choose from for one pass
-_SMALLEST_BUDGET = 64
+
+T = TypeVar("T")
 
 Reads: TypeAlias = Literal["labels", "next-token"]
 
@@ -90,7 +92,7 @@ class _Waiting:
     """A request in the queue; an explanation comes back to it after every token."""
 
     work: Work
-    future: "Future[LabelScores] | Future[Explanation]"
+    future: Future[Any]  # of LabelScores or Explanation
     priority: Priority
     deadline_s: float
     number: int
@@ -154,9 +156,7 @@ class LocalEngine:
         """See Engine."""
         if version.id in self._judges:
             return
-        install = self._runner.load(version, folder)
-        with self._device:
-            install()
+        in_a_thread_of_its_own(lambda: self._install(version, folder))
         with self._changed:
             self._judges[version.id] = version
 
@@ -171,6 +171,7 @@ class LocalEngine:
         if known is not None:
             with self._device:
                 self._runner.unload(judge)
+            gc.unfreeze()
 
     def judges(self) -> tuple[str, ...]:
         """See Engine."""
@@ -183,9 +184,7 @@ class LocalEngine:
         future: Future[LabelScores] = Future()
         row = request.row
         lasting = row.ends[-2] if len(row.ends) > 1 else 0  # the last segment is the judge's own ending
-        work = Work(
-            judge=request.judge, ids=row.ids, reads="labels", adapter_from=row.adapter_from, lasting=lasting
-        )
+        work = Work(judge=request.judge, ids=row.ids, reads="labels", adapter_from=row.adapter_from, lasting=lasting)
         self._queue(work, future, deadline_s, priority)
         return future
 
@@ -217,10 +216,19 @@ class LocalEngine:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
+    def _install(self, version: JudgeVersion, folder: Path) -> None:
+        install = self._runner.load(version, folder)
+        with self._device:
+            install()
+        # models are millions of objects that stay: without this the garbage collector walks them all every few
+        # thousand requests, which cost 70 us a request
+        gc.collect()
+        gc.freeze()
+
     def _queue(
         self,
         work: Work,
-        future: "Future[LabelScores] | Future[Explanation]",
+        future: Future[Any],
         deadline_s: float | None,
         priority: Priority,
         max_tokens: int = 0,
@@ -268,7 +276,8 @@ class LocalEngine:
             try:
                 self._step()
             except Exception as error:  # a defect, or a device that is gone: nobody may wait for ever
-                self._lose(EngineLostError("The engine stopped.", got=f"{type(error).__name__}: {shown(str(error), 200)}"))
+                got = f"{type(error).__name__}: {shown(str(error), 200)}"
+                self._lose(EngineLostError("The engine stopped.", got=got))
                 return
 
     def _step(self) -> None:
@@ -314,10 +323,10 @@ class LocalEngine:
 
     def _halve(self, batch: Sequence[_Waiting]) -> None:
         """A pass did not fit: half the budget from now on, and the same requests again."""
-        if len(batch) == 1 and self._token_budget <= _SMALLEST_BUDGET:
+        if len(batch) == 1:
             _fail(batch[0].future, EngineLostError("One request alone does not fit into the device's memory."))
             return
-        self._token_budget = max(self._token_budget // 2, _SMALLEST_BUDGET)
+        self._token_budget = max(self._token_budget // 2, 1)
         with self._changed:
             for item in batch:
                 self._insert(item)
@@ -331,13 +340,37 @@ class LocalEngine:
             _fail(item.future, self._lost)
 
 
+def in_a_thread_of_its_own(work: Callable[[], T]) -> T:
+    """Run something that multiplies in a thread that ends with it.
+
+    Each thread that multiplies on a CPU gets a pool of workers (OpenMP) that lives as long as the thread does. With
+    more workers than cores the OpenMP of PyTorch's wheels stops spinning, and every small product waits for a
+    wake-up: a text of 128 tokens took 30 ms on two cores beside one idle pool, and 16 ms without it.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="assay-engine-load")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
 def _delivered(item: _Waiting, read: Read, passed_ms: float) -> bool:
     """Hand out what a pass read; False where an explanation goes on."""
     item.compute_ms += passed_ms
     queue_ms = ((item.started_s or item.arrived_s) - item.arrived_s) * 1e3
     if read.scores is not None:
-        item.future.set_result(  # type: ignore[arg-type]
-            LabelScores(  # type: ignore[arg-type]
+        item.future.set_result(
+            LabelScores(
                 scores=read.scores,
                 queue_ms=queue_ms,
                 compute_ms=item.compute_ms,
@@ -350,16 +383,14 @@ def _delivered(item: _Waiting, read: Read, passed_ms: float) -> bool:
         item.decoded = (*item.decoded, read.token)
     cut = read.token is not None and len(item.decoded) >= item.max_tokens
     if read.token is None or cut:
-        item.future.set_result(  # type: ignore[arg-type]
-            Explanation(tokens=item.decoded, cut=cut, queue_ms=queue_ms, compute_ms=item.compute_ms)  # type: ignore[arg-type]
-        )
+        item.future.set_result(Explanation(tokens=item.decoded, cut=cut, queue_ms=queue_ms, compute_ms=item.compute_ms))
         return True
     ids = (*item.work.ids, read.token)
     item.work = replace(item.work, ids=ids, lasting=len(ids))
     return False
 
 
-def _fail(future: "Future[LabelScores] | Future[Explanation]", error: Exception) -> None:
+def _fail(future: Future[Any], error: Exception) -> None:
     if future.running() or future.set_running_or_notify_cancel():
         future.set_exception(error)
 

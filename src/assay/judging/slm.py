@@ -143,14 +143,7 @@ class SmallJudge:
         rows = [flight.row for flight in sent if flight.row is not None]
         verdicts = self._verdicts(scored, rows, mode) if sent else []
         if mode == "reasoning":
-            said = [
-                None if isinstance(verdict, Failed) else self._explain(row, verdict, None, Priority.BATCH)
-                for verdict, row in zip(verdicts, rows, strict=True)
-            ]
-            verdicts = [
-                verdict if future is None or isinstance(verdict, Failed) else self._with_explanation(verdict, future.result())
-                for verdict, future in zip(verdicts, said, strict=True)
-            ]
+            verdicts = self._explained(verdicts, rows)
         ready = iter(verdicts)
         return iter([next(ready) if flight.scores is not None else self._failed(flight.problem) for flight in flights])
 
@@ -231,6 +224,19 @@ class SmallJudge:
             deadline_s=deadline_s,
             priority=priority,
         )
+
+    def _explained(self, verdicts: list[Verdict], rows: list[TokenRow]) -> list[Verdict]:
+        """The verdicts with their explanations, all decoded together."""
+        explained: list[Verdict | Future[Explanation]] = [
+            verdict if isinstance(verdict, Failed) else self._explain(row, verdict, None, Priority.BATCH)
+            for verdict, row in zip(verdicts, rows, strict=True)
+        ]
+        return [
+            self._with_explanation(verdict, said.result())
+            if isinstance(said, Future) and not isinstance(verdict, Failed)
+            else verdict
+            for verdict, said in zip(verdicts, explained, strict=True)
+        ]
 
     def _with_explanation(self, verdict: Decided | Abstained, said: Explanation) -> Verdict:
         text = self._tokens.text(said.tokens)

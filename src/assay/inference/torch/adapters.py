@@ -30,8 +30,8 @@ class AdapterRows:
 class _Batch:
     """Adapters of one shape whose rows are multiplied together: `adapters` x `rows_each` rows from `first` on.
 
-    `rows_each` None is the whole input, whatever its rows. `gathered` picks those rows where the adapters' rows are unequally many (each filled up to `rows_each`), and
-    `real` says which of the picked ones are not fillers.
+    `rows_each` None is the whole input, whatever its rows. `gathered` picks the rows where the adapters have unequally
+    many (each filled up to `rows_each`), and `real` says which of the picked ones are not fillers.
     """
 
     adapters: tuple[str, ...]
@@ -87,7 +87,7 @@ class AdapterBank:
         return batches
 
     def add_products(self, module: str, batches: Sequence[_Batch], x: torch.Tensor, y: torch.Tensor) -> None:
-        """y += scaling · x Aᵀ Bᵀ in place, on the rows of each adapter that changes the module.
+        """Y += scaling · x Aᵀ Bᵀ in place, on the rows of each adapter that changes the module.
 
         Shapes: x (tokens, in), y (tokens, out).
         """

@@ -4,9 +4,9 @@ Equal texts are one row, whoever asks. Below the branch a row is computed once; 
 are one small product each. Judges with heads alone share everything, top-k LoRA all but k layers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -18,6 +18,8 @@ from assay.inference.torch.memory import raise_if_out_of_memory
 from assay.inference.torch.stages import Stages
 from assay.models.heads import MeanPoolHead
 from assay.schema.errors import UnsupportedJudgeError
+
+_Pair: TypeAlias = tuple[str, tuple[int, ...]]  # an adapter, "" for none, and the text that it reads
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,33 +90,33 @@ class EncoderRunner:
 
     def _run(self, works: Sequence[Work]) -> list[Read]:
         judges = [self._judges[work.judge] for work in works]
-        branch = judges[0].branch
+        branch, top = judges[0].branch, self._stages.layers
         # by adapter, so that each one's rows lie side by side
-        pairs = sorted({(judge.adapter or "", work.ids) for judge, work in zip(judges, works, strict=True)})
-        rows = dict.fromkeys(ids for _, ids in pairs) if branch else dict.fromkeys(pairs)
-        spans = _spans([len(row if branch else row[1]) for row in rows])  # type: ignore[arg-type]
-        span_of: dict[Any, slice] = dict(zip(rows, spans, strict=True))
+        wanted = [(judge.adapter or "", work.ids) for judge, work in zip(judges, works, strict=True)]
+        pairs = sorted(set(wanted))
+        own: dict[_Pair, slice] = {}
+        states: torch.Tensor | None = None
         if branch:
-            states = self._stages.compute((0, branch), *self._inputs(list(rows), spans)).states
-        if branch < self._stages.layers:
-            above = _spans([len(ids) for _, ids in pairs])
-            ids, positions, blocks = self._inputs([ids for _, ids in pairs], above)
-            tokens = torch.cat([states[span_of[ids]] for _, ids in pairs]) if branch else ids
-            layers = (branch, self._stages.layers)
-            states = self._stages.compute(layers, tokens, positions, blocks, _adapter_rows(pairs, above)).states
-            span_of = dict(zip(pairs, above, strict=True))
-        by_pair = branch < self._stages.layers
-        keys = [(judge.adapter or "", work.ids) if by_pair else work.ids for judge, work in zip(judges, works, strict=True)]
-        return self._reads(works, judges, [span_of[key] for key in keys], states)
+            texts = list(dict.fromkeys(ids for _, ids in pairs))
+            shared = dict(zip(texts, _spans(texts), strict=True))
+            states = self._stages.compute((0, branch), *self._inputs(texts)).states
+            own = {pair: shared[pair[1]] for pair in pairs}
+        if branch < top:
+            texts = [ids for _, ids in pairs]
+            tokens, positions, blocks = self._inputs(texts)
+            if states is not None:
+                tokens = torch.cat([states[own[pair]] for pair in pairs])
+            own = dict(zip(pairs, _spans(texts), strict=True))
+            states = self._stages.compute((branch, top), tokens, positions, blocks, _adapter_rows(own)).states
+        assert states is not None  # noqa: S101 - a model has layers
+        return self._reads(works, judges, [own[pair] for pair in wanted], states)
 
-    def _inputs(
-        self, rows: Sequence[tuple[int, ...]], spans: Sequence[slice]
-    ) -> tuple[torch.Tensor, torch.Tensor, list[Block]]:
+    def _inputs(self, rows: Sequence[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor, list[Block]]:
         places = [torch.arange(len(row)) for row in rows]
         positions = torch.cat(places) + self._first_position
         blocks = [
             Block(queries=(span,), earlier=(), keys=(span,), query_positions=own, key_positions=own, causal=False)
-            for own, span in zip(places, spans, strict=True)
+            for own, span in zip(places, _spans(rows), strict=True)
         ]
         return torch.tensor([token for row in rows for token in row]), positions, blocks
 
@@ -150,23 +152,23 @@ def first_position(model: Any) -> int:
     return 0
 
 
-def _spans(lengths: Sequence[int]) -> list[slice]:
+def _spans(rows: Sequence[tuple[int, ...]]) -> list[slice]:
     """Where rows laid end to end begin and end.
 
-    >>> _spans([2, 3])
+    >>> _spans([(5, 6), (7, 8, 9)])
     [slice(0, 2, None), slice(2, 5, None)]
     """
     spans: list[slice] = []
     first = 0
-    for length in lengths:
-        spans.append(slice(first, first + length))
-        first += length
+    for row in rows:
+        spans.append(slice(first, first + len(row)))
+        first += len(row)
     return spans
 
 
-def _adapter_rows(pairs: Sequence[tuple[str, tuple[int, ...]]], spans: Sequence[slice]) -> list[AdapterRows]:
+def _adapter_rows(own: Mapping[_Pair, slice]) -> list[AdapterRows]:
     parts: list[AdapterRows] = []
-    for (adapter, _), span in zip(pairs, spans, strict=True):
+    for (adapter, _), span in own.items():
         if not adapter:
             continue
         if parts and parts[-1].adapter == adapter:

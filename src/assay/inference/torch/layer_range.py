@@ -42,6 +42,7 @@ class LayerRange:
         self._taking = _Passing()
         whole = first == 0 and stop == len(layers)
         self._ends = stop == len(layers)
+        self._turns = any("rotary" in name for name, _ in body.named_modules())  # else positions end at the embeddings
         self._body = body
         if not whole:
             own = [
@@ -61,7 +62,9 @@ class LayerRange:
             inputs["input_ids"] = tokens[None]
         else:
             self._passing.given = tokens[None]
-            inputs["inputs_embeds"] = tokens[None]  # replaced at the first layer; gives the shape
+            # one row is enough: it is replaced before the first layer of the range
+            inputs["inputs_embeds"] = tokens[None, :1]
+            positions = positions if self._turns else positions[:1]
         output = self._body(**inputs, position_ids=positions[None], **_options(self._body))
         if self._ends:
             final: torch.Tensor = output.last_hidden_state[0]

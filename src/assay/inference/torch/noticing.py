@@ -5,6 +5,7 @@ than the function is told. So the packed model is run once, on two requests with
 short sliding window, and its states are compared with those of the model's own attention, one request at a time.
 """
 
+import itertools
 from typing import Any
 
 import torch
@@ -29,7 +30,10 @@ def can_be_packed(model: Any, family: Family, device: torch.device) -> bool:
     body = model if family == "encoder" else model.base_model
     vocabulary = model.config.get_text_config().vocab_size
     # ids from the middle of the vocabulary: padding and other special tokens stand at its ends
-    rows = [[vocabulary // 2 + (7 * place + shift) % 97 - 48 for place in range(length)] for shift, length in ((0, _LENGTHS[0]), (31, _LENGTHS[1]))]
+    rows = [
+        [vocabulary // 2 + (7 * place + shift) % 97 - 48 for place in range(length)]
+        for shift, length in zip((0, 31), _LENGTHS, strict=True)
+    ]
     rows[1][:_SHARED] = rows[0][:_SHARED]
     try:
         ours = _packed_states(model, body, family, device, rows)
@@ -40,13 +44,15 @@ def can_be_packed(model: Any, family: Family, device: torch.device) -> bool:
     return bool(error <= _TOLERANCE.get(model.dtype, 1e-3))
 
 
-def _packed_states(model: Any, body: nn.Module, family: Family, device: torch.device, rows: list[list[int]]) -> torch.Tensor:
+def _packed_states(
+    model: Any, body: nn.Module, family: Family, device: torch.device, rows: list[list[int]]
+) -> torch.Tensor:
     stages = Stages(body, AdapterBank(model.dtype, device), device)
     # in two ranges where the model allows it, as judges that share layers will run
     if family == "encoder":
         places = [torch.arange(len(row)) for row in rows]
         starts = (0, len(rows[0]), len(rows[0]) + len(rows[1]))
-        spans = [slice(first, stop) for first, stop in zip(starts, starts[1:], strict=False)]
+        spans = [slice(first, stop) for first, stop in itertools.pairwise(starts)]
         blocks = [
             Block(queries=(span,), earlier=(), keys=(span,), query_positions=own, key_positions=own, causal=False)
             for own, span in zip(places, spans, strict=True)

@@ -52,7 +52,9 @@ class PaddedRunner:
     def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
         """Requests of the first one's judge, of lengths near its own, while the padded batch fits the budget."""
         first = candidates[0]
-        mine = [place for place, work in enumerate(candidates) if work.judge == first.judge and work.reads == first.reads]
+        mine = [
+            place for place, work in enumerate(candidates) if work.judge == first.judge and work.reads == first.reads
+        ]
         mine.sort(key=lambda place: abs(len(candidates[place].ids) - len(first.ids)))
         taken: list[int] = []
         longest = 0

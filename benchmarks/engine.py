@@ -1,0 +1,428 @@
+"""What the engine costs, each figure a ratio in one run on the same weights and requests.
+
+    .venv/bin/python benchmarks/engine.py [--only one_judge,eight_judges,…]
+
+Run it alone. The floors that it is held against: a token of the 135 M shape costs 2 x 106 M multiplications and
+additions, and the matrix product's peak is measured beside (`peak_share`). Sections that were not asked for keep the
+values of the last run (results/engine.json); what cannot be measured is null, with a reason beside it.
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from transformers import AutoModel
+
+from assay.inference.engine import LabelScores, Request
+from assay.inference.local_engine import LocalEngine, in_a_thread_of_its_own
+from assay.inference.torch.attention import IMPLEMENTATION
+from assay.inference.torch.encoder import EncoderRunner
+from assay.inference.torch.loading import LoadedJudge
+from assay.models.adapter import Adapter
+from assay.models.backbone import find_backbone
+from assay.models.heads import MeanPoolHead
+from assay.models.tokens import TokenRow
+from machine import describe_machine, matmul_peak, write_result
+from shapes import (
+    INVOCATION,
+    LABELS,
+    RANK,
+    SHAPES,
+    Preloaded,
+    add_judge,
+    engine_of,
+    judged_rows,
+    load_decoder,
+    random_adapter,
+    save_decoder,
+    shared_instruction_rows,
+)
+from vllm_server import Wanted, base_model, load_adapter, serve, verdicts_per_second, vllm_python, why_no_vllm
+
+RESULTS = Path(__file__).parent / "results" / "engine.json"
+REQUESTS = 48
+TEXTS = 24
+PREFIX = 150
+TURNS = 20
+SUFFIX = 12
+ENCODER_ROWS = 400
+MEMORY_REQUESTS = 100_000
+
+
+def answered(engine: LocalEngine, requests: Sequence[Request]) -> tuple[float, list[LabelScores]]:
+    """Seconds from the first submission to the last answer, and the answers."""
+    started = time.perf_counter()
+    futures = [engine.submit(request) for request in requests]
+    answers = [future.result() for future in futures]
+    return time.perf_counter() - started, answers
+
+
+def best(runs: int, run: Callable[[int], float]) -> float:
+    """The shortest of several runs; each gets its number, for texts of its own."""
+    return min(run(number) for number in range(runs))
+
+
+def one_judge(shape: str, runs: int) -> dict[str, Any]:
+    """48 requests that share an instruction, against vLLM on the same weights; the share of the peak."""
+    vocabulary = SHAPES[shape]["vocab_size"]
+    with tempfile.TemporaryDirectory() as folder:
+        saved = save_decoder(shape, Path(folder) / "model")
+        model = load_decoder(saved)
+        engine = engine_of(model)
+        add_judge(engine, "judge")
+        rows = shared_instruction_rows(REQUESTS, vocabulary)
+        warm = shared_instruction_rows(4, vocabulary, seed=1)
+        answered(engine, [Request(judge="judge", row=row) for row in warm])
+        peak = in_a_thread_of_its_own(lambda: matmul_peak(torch.bfloat16)) * 1e9
+        timed = [_fresh(engine, "judge", rows, number) for number in range(runs)]
+        seconds, answers = min(timed, key=lambda pair: pair[0])
+        engine.close()
+        del model
+        values: dict[str, Any] = {
+            "verdicts_per_s": REQUESTS / seconds,
+            "computed_tokens": sum(answer.computed_tokens for answer in answers),
+            "operations": _operations(shape, rows, sum(answer.computed_tokens for answer in answers)),
+            "peak_gflop_per_s": peak / 1e9,
+        }
+        values["peak_share"] = values["operations"] / seconds / peak
+        if vllm_python() is None:
+            return values | {"vs_vllm": None, "reason": why_no_vllm()}
+        others = _again(warm, rows)
+        for mode, options in (("compiled", []), ("eager", ["--enforce-eager"])):
+            with serve(saved, options=["--skip-tokenizer-init", "--max-model-len", "2048", *options]) as url:
+                name = base_model(url)
+                wanted, before = (
+                    [Wanted(model=name, ids=row.ids, label_tokens=LABELS) for row in part] for part in (rows, others)
+                )
+                values[f"vllm_{mode}_verdicts_per_s"] = verdicts_per_second(url, wanted, warm=before).verdicts_per_s
+        fastest = max(values["vllm_compiled_verdicts_per_s"], values["vllm_eager_verdicts_per_s"])
+        values["vs_vllm"] = values["verdicts_per_s"] / fastest
+        return values
+
+
+def _fresh(engine: LocalEngine, judge: str, rows: Sequence[TokenRow], number: int) -> tuple[float, list[LabelScores]]:
+    """The same instruction, texts that the engine has not seen: every token moved by the run's number."""
+    moved = [
+        TokenRow(
+            ids=(*row.ids[:PREFIX], *(token - number for token in row.ids[PREFIX:])), truncated_tokens=0, ends=row.ends
+        )
+        for row in rows
+    ]
+    return answered(engine, [Request(judge=judge, row=row) for row in moved])
+
+
+def _again(warm: Sequence[TokenRow], rows: Sequence[TokenRow]) -> list[TokenRow]:
+    """The rows' own instruction before other texts."""
+    return [TokenRow(ids=(*rows[0].ids[:PREFIX], *row.ids[PREFIX:]), truncated_tokens=0) for row in warm]
+
+
+def _operations(shape: str, rows: Sequence[TokenRow], computed: int) -> float:
+    """Multiplications and additions that cannot be avoided: linear layers of the tokens computed, causal attention."""
+    values = SHAPES[shape]
+    hidden, layers = values["hidden_size"], values["num_hidden_layers"]
+    width = values.get("head_dim", hidden // values["num_attention_heads"])
+    queries, keys = values["num_attention_heads"] * width, values["num_key_value_heads"] * width
+    linear = layers * (2 * hidden * queries + 2 * hidden * keys + 3 * hidden * values["intermediate_size"])
+    pairs = sum((len(row.ids) ** 2 - PREFIX**2) / 2 for row in rows) + PREFIX**2 / 2
+    return 2 * linear * computed + 4 * queries * layers * pairs
+
+
+def many_judges() -> dict[str, Any]:
+    """Activated-LoRA judges on texts of 290 tokens with suffixes of 12, against one of them; and vLLM's plain LoRA."""
+    vocabulary = SHAPES["135m"]["vocab_size"]
+    with tempfile.TemporaryDirectory() as folder:
+        saved = save_decoder("135m", Path(folder) / "model")
+        model = load_decoder(saved)
+        adapters = in_a_thread_of_its_own(partial(_activated, model, 16))
+        seconds = {
+            (texts, judges): _judged_s(model, adapters[:judges], texts, vocabulary)
+            for texts in (TEXTS, 1)
+            for judges in (1, 8, 16)
+        }
+        values: dict[str, Any] = {
+            "eight_judges_cost": seconds[TEXTS, 8] / seconds[TEXTS, 1],
+            "sixteen_judges_cost": seconds[TEXTS, 16] / seconds[TEXTS, 1],
+            "eight_judges_cost_one_text": seconds[1, 8] / seconds[1, 1],
+            "sixteen_judges_cost_one_text": seconds[1, 16] / seconds[1, 1],
+            "seconds": {f"{texts} texts, {judges} judges": value for (texts, judges), value in seconds.items()},
+            "eight_judges_verdicts_per_s": TEXTS * 8 / seconds[TEXTS, 8],
+        }
+        del model
+        if vllm_python() is None:
+            return values | {"eight_judges_vs_vllm_lora": None, "eight_judges_vs_vllm_lora_reason": why_no_vllm()}
+        return values | _vllm_adapters(saved, adapters[:8], Path(folder), vocabulary, values)
+
+
+def _activated(model: Any, count: int) -> list[Adapter]:
+    return [random_adapter(model, seed, activated=True) for seed in range(count)]
+
+
+def _judged_s(model: Any, adapters: Sequence[Adapter], texts: int, vocabulary: int) -> float:
+    engine = engine_of(model, token_budget=4096)
+    for number, adapter in enumerate(adapters):
+        add_judge(engine, f"judge{number}", adapter)
+
+    def run(seed: int) -> float:
+        rows = judged_rows(texts, len(adapters), vocabulary, seed=seed)
+        requests = [Request(judge=f"judge{place}", row=row) for text in rows for place, row in enumerate(text)]
+        return answered(engine, requests)[0]
+
+    warm = judged_rows(2, len(adapters), vocabulary, seed=1000)
+    answered(engine, [Request(judge=f"judge{place}", row=row) for text in warm for place, row in enumerate(text)])
+    seconds = best(2 if texts > 1 else 15, run)
+    engine.close()
+    return seconds
+
+
+def _vllm_adapters(
+    saved: Path, adapters: Sequence[Adapter], folder: Path, vocabulary: int, ours: dict[str, Any]
+) -> dict[str, Any]:
+    """The same prompts under eight plain LoRA adapters; few texts, for it takes two seconds a verdict."""
+    rows = judged_rows(2, len(adapters), vocabulary, seed=3)
+    options = ["--skip-tokenizer-init", "--max-model-len", "2048"]
+    with serve(saved, lora=True, max_loras=len(adapters), options=options) as url:
+        for number, adapter in enumerate(adapters):
+            load_adapter(url, f"judge{number}", write_adapter(adapter, folder / f"judge{number}"))
+        wanted = [
+            Wanted(model=f"judge{place}", ids=row.ids, label_tokens=LABELS)
+            for text in rows
+            for place, row in enumerate(text)
+        ]
+        spoken = verdicts_per_second(url, wanted, warm=wanted[:1])
+    return {
+        "vllm_lora_seconds": spoken.seconds,
+        "vllm_lora_verdicts": len(wanted),
+        "eight_judges_vs_vllm_lora": ours["eight_judges_verdicts_per_s"] / spoken.verdicts_per_s,
+    }
+
+
+def write_adapter(adapter: Adapter, folder: Path) -> Path:
+    """An adapter as a plain LoRA folder of PEFT's."""
+    folder.mkdir()
+    tensors = {}
+    for module, (down, up) in adapter.tensors.items():
+        tensors[f"base_model.model.{module}.lora_A.weight"] = down.contiguous()
+        tensors[f"base_model.model.{module}.lora_B.weight"] = up.contiguous()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    modules = sorted({module.rpartition(".")[2] for module in adapter.tensors})
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": RANK,
+        "lora_alpha": RANK * adapter.scaling,
+        "target_modules": modules,
+        "bias": "none",
+        "base_model_name_or_path": "",
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def session() -> dict[str, Any]:
+    """A session judged after each of 20 turns, against judging the whole once."""
+    vocabulary = SHAPES["135m"]["vocab_size"]
+    with tempfile.TemporaryDirectory() as folder:
+        model = load_decoder(save_decoder("135m", Path(folder) / "model"))
+        engine = engine_of(model)
+        add_judge(engine, "judge", in_a_thread_of_its_own(lambda: random_adapter(model, 0, activated=True)))
+
+        def growing(seed: int) -> list[TokenRow]:
+            numbers = np.random.default_rng(seed)
+            suffix = (*INVOCATION, *numbers.integers(100, vocabulary, SUFFIX - len(INVOCATION)).tolist())
+            said: tuple[int, ...] = ()
+            rows = []
+            for _ in range(TURNS):
+                said += tuple(numbers.integers(100, vocabulary, int(numbers.integers(80, 121))).tolist())
+                rows.append(
+                    TokenRow(
+                        ids=(*said, *suffix),
+                        truncated_tokens=0,
+                        adapter_from=len(said),
+                        ends=(len(said), len(said) + SUFFIX),
+                    )
+                )
+            return rows
+
+        def turn_by_turn(seed: int) -> float:
+            return sum(answered(engine, [Request(judge="judge", row=row)])[0] for row in growing(seed))
+
+        def whole(seed: int) -> float:
+            return answered(engine, [Request(judge="judge", row=growing(100 + seed)[-1])])[0]
+
+        whole(50)
+        after_each, once = best(3, turn_by_turn), best(3, whole)
+        engine.close()
+    return {"session_cost": after_each / once, "session_s": after_each, "session_once_s": once}
+
+
+def encoder() -> dict[str, Any]:
+    """MiniLM: packed bfloat16 against a padded float32 loop in arrival order; many judges; one text alone."""
+    rows = _encoder_rows(ENCODER_ROWS)
+    plain_s = best(2, lambda _: in_a_thread_of_its_own(lambda: _padded_loop_s(rows)))
+    alone = _encoder_engine([None])
+    packed_s = best(3, lambda _: _encoder_s(alone, rows, 1))
+    latencies = [
+        answered(alone, [Request(judge="judge0", row=_row(np.random.default_rng(number), 128))])[0]
+        for number in range(220)
+    ][20:]
+    alone.close()
+    heads = _encoder_engine([None] * 8)
+    heads_s = best(3, lambda _: _encoder_s(heads, rows, 8))
+    heads.close()
+    lora = _encoder_engine(list(range(8)))
+    one_lora_s, lora_s = (best(3, lambda _, judges=judges: _encoder_s(lora, rows, judges)) for judges in (1, 8))
+    lora.close()
+    return {
+        "encoder_vs_padded": plain_s / packed_s,
+        "encoder_rows_per_s": ENCODER_ROWS / packed_s,
+        "padded_rows_per_s": ENCODER_ROWS / plain_s,
+        "encoder_mean_tokens": float(np.mean([len(row.ids) for row in rows])),
+        "encoder_eight_heads_cost": heads_s / packed_s,
+        "encoder_eight_lora_cost": lora_s / one_lora_s,
+        "encoder_p50_ms": float(np.percentile(latencies, 50) * 1e3),
+        "encoder_p99_ms": float(np.percentile(latencies, 99) * 1e3),
+    }
+
+
+def _row(numbers: np.random.Generator, length: int) -> TokenRow:
+    return TokenRow(ids=tuple(numbers.integers(1000, 20000, length).tolist()), truncated_tokens=0)
+
+
+def _encoder_rows(count: int) -> list[TokenRow]:
+    """Lengths as in mixed real texts: log-normal, about 76 tokens in the mean, 12 to 256."""
+    numbers = np.random.default_rng(0)
+    lengths = np.clip(numbers.lognormal(4.2, 0.55, count), 12, 256).astype(int)
+    return [_row(numbers, int(length)) for length in lengths]
+
+
+def _encoder_engine(adapters: Sequence[int | None]) -> LocalEngine:
+    """MiniLM with one judge an entry: a head alone (None), or LoRA on the top layer of six with that seed."""
+    backbone = find_backbone("minilm")
+    model: Any = in_a_thread_of_its_own(lambda: backbone.load(torch.bfloat16, attention=IMPLEMENTATION))
+    runner = EncoderRunner(model, torch.device("cpu"))
+    engine = LocalEngine(Preloaded(runner))
+    found = in_a_thread_of_its_own(
+        lambda: [
+            None if seed is None else random_adapter(model, seed, activated=False, layers=[5]) for seed in adapters
+        ]
+    )
+    for number, adapter in enumerate(found):
+        head = MeanPoolHead(model.config.hidden_size, 2).eval()
+        loaded = LoadedJudge(judge=f"judge{number}", adapter=adapter, head=head, label_token_ids=())
+        add_loaded(engine, loaded)
+    return engine
+
+
+def add_loaded(engine: LocalEngine, loaded: LoadedJudge) -> None:
+    """A judge that is in memory."""
+    from types import SimpleNamespace  # noqa: PLC0415 - stands for a judge version
+
+    engine.add(SimpleNamespace(id=loaded.judge, loaded=loaded), Path())  # type: ignore[arg-type]
+
+
+def _encoder_s(engine: LocalEngine, rows: Sequence[TokenRow], judges: int) -> float:
+    return answered(engine, [Request(judge=f"judge{number}", row=row) for row in rows for number in range(judges)])[0]
+
+
+@torch.inference_mode()
+def _padded_loop_s(rows: Sequence[TokenRow]) -> float:
+    model = AutoModel.from_pretrained(find_backbone("minilm").folder, dtype=torch.float32).eval()
+    head = MeanPoolHead(model.config.hidden_size, 2).eval()
+    started = time.perf_counter()
+    for first in range(0, len(rows), 16):
+        batch = rows[first : first + 16]
+        longest = max(len(row.ids) for row in batch)
+        ids = torch.tensor([[*row.ids, *[0] * (longest - len(row.ids))] for row in batch])
+        mask = torch.tensor([[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in batch])
+        head(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
+    return time.perf_counter() - started
+
+
+def memory() -> dict[str, Any]:
+    """Resident memory over 100,000 requests with prefixes that come and go, on a small decoder with a small cache."""
+    values = {**SHAPES["135m"], "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    SHAPES["small"] = {**values, "num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 2048}
+    numbers = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        model = load_decoder(save_decoder("small", Path(folder) / "model"))
+        engine = engine_of(model, cache_bytes=16 << 20, token_budget=8192)
+        add_judge(engine, "judge")
+        after: dict[int, int] = {}
+        for done in range(0, MEMORY_REQUESTS, 1000):
+            shared = tuple(numbers.integers(100, 2048, 12).tolist())
+            rows = [
+                TokenRow(
+                    ids=(*shared, *numbers.integers(100, 2048, 12).tolist()), truncated_tokens=0, ends=(12, 20, 24)
+                )
+                for _ in range(1000)
+            ]
+            answered(engine, [Request(judge="judge", row=row) for row in rows])
+            after[done + 1000] = _resident_bytes()
+        engine.close()
+    return {
+        "memory_requests": MEMORY_REQUESTS,
+        "memory_after_10000_mib": after[10_000] >> 20,
+        "memory_after_100000_mib": after[MEMORY_REQUESTS] >> 20,
+        "peak_resident_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+    }
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return pages * resource.getpagesize()
+
+
+def _one_judge_135m() -> dict[str, Any]:
+    values = one_judge("135m", 3)
+    return {
+        "one_judge_vs_vllm": values["vs_vllm"],
+        "one_judge_vs_vllm_reason": values.get("reason"),
+        "peak_share": values["peak_share"],
+        "one_judge": values,
+    }
+
+
+def _one_judge_0_6b() -> dict[str, Any]:
+    values = one_judge("0.6b", 1)
+    return {
+        "one_judge_vs_vllm_0_6b": values["vs_vllm"],
+        "one_judge_vs_vllm_0_6b_reason": values.get("reason"),
+        "one_judge_0_6b": values,
+    }
+
+
+SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
+    "one_judge": _one_judge_135m,
+    "one_judge_0_6b": _one_judge_0_6b,
+    "many_judges": many_judges,
+    "session": session,
+    "encoder": encoder,
+    "memory": memory,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"of {', '.join(SECTIONS)}")
+    wanted = parser.parse_args().only.split(",")
+    if unknown := set(wanted) - set(SECTIONS):
+        parser.error(f"unknown sections {sorted(unknown)}")
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    values = {name: value for name, value in kept.items() if name != "machine"}
+    for name in wanted:
+        values |= SECTIONS[name]()
+        write_result(RESULTS, {**values, "machine": describe_machine()})
+    print(json.dumps(values))
+
+
+if __name__ == "__main__":
+    main()
