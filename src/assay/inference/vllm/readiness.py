@@ -7,6 +7,7 @@ What is checked: the base model (`base_model`), the window, that the server list
 answers with a score for every label, and, where the judge has probes, that the scores are those of its training.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from assay.inference.vllm.base_model import KnownBy, base_of
 from assay.inference.vllm.probes import TOLERANCE, drift
 from assay.inference.vllm.replica import Replica, ReplicaLost, ReplicaRefused, UnknownModel
 from assay.inference.vllm.served_judge import ServedJudge
-from assay.inference.vllm.wire import MalformedAnswer, label_scores, scoring
+from assay.inference.vllm.wire import MalformedAnswer, ServedModel, label_scores, scoring
 from assay.schema.errors import IntegrityError, UnsupportedJudgeError, shown
 
 
@@ -35,7 +36,9 @@ async def make_ready(replica: Replica, judge: ServedJudge) -> Ready:
     models = await replica.models()
     base, known_by = base_of(judge, models)
     model = base.id
-    if judge.adapter_name is not None:
+    if judge.adapter_name is None:
+        _check_alone(replica, judge, models)
+    else:
         model = judge.adapter_name
         if all(served.id != model for served in models):
             await _load(replica, judge)
@@ -50,6 +53,23 @@ async def make_ready(replica: Replica, judge: ServedJudge) -> Ready:
             )
     await _check_scores(replica, judge, model)
     return Ready(model=model, known_by=known_by)
+
+
+def _check_alone(replica: Replica, judge: ServedJudge, models: Sequence[ServedModel]) -> None:
+    """A judge without an adapter must not share a server with adapters.
+
+    vLLM 0.32 on a CPU takes the slot of a request without an adapter for slot -1, the last one: in a batch with
+    requests that have one, it is computed with whatever adapter lies there (scores were off by up to 1.8).
+    """
+    adapters = [served.id for served in models if served.parent is not None]
+    if adapters:
+        raise UnsupportedJudgeError(
+            f"{replica.url} serves adapters too, and {judge.id} has none.",
+            required="a server of its own for a judge of kind full: vLLM's CPU build lets adapters touch requests"
+            " without one that are in the same batch",
+            got=shown(adapters, 200),
+            next_step="start one without --enable-lora and add it to [engine] urls",
+        )
 
 
 async def _load(replica: Replica, judge: ServedJudge) -> None:
