@@ -1,0 +1,97 @@
+"""Escalator: who decides what a judge declined. A language model, a larger judge, or people.
+
+    verdict = await escalator.escalate(example, abstained, deadline_s=time.monotonic() + 1.5)
+
+Where the larger one cannot decide (no time, no answer, the month's cap is spent, it abstains too) the version's
+declared default does: a label, the judge's own threshold, or nobody (the verdict stays Abstained). `route` says who
+decided, `reason_code` why: in-band, or what kept the larger one from deciding. A guardrail does not wait for people:
+the example is put into their queue and the verdict stays Abstained.
+"""
+
+import time
+from dataclasses import replace
+from typing import Protocol
+
+from assay.schema.example import Example
+from assay.schema.fallback import THRESHOLD_DECIDES, Escalation
+from assay.schema.judge_version import JudgeVersion
+from assay.schema.verdict import Abstained, Decided, Verdict
+from assay.serving.rung import ReadyRung, Silence
+
+
+class HumanQueue(Protocol):
+    """Where examples wait for people."""
+
+    async def put(self, example: Example, verdict: Abstained) -> None:
+        """Add an example with what the judge thought of it."""
+        ...
+
+
+class Escalator:
+    """The escalation of one judge version. Never raises."""
+
+    def __init__(
+        self, version: JudgeVersion, escalation: Escalation, larger: ReadyRung | None, people: HumanQueue | None
+    ) -> None:
+        self.version = version
+        self._escalation = escalation
+        self._larger = larger
+        self._people = people
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Why the version's escalation cannot work here, for readiness and logs."""
+        if self._escalation.to == "human":
+            return () if self._people is not None else ("there is no queue for people here",)
+        return (self._larger.missing,) if self._larger is not None and self._larger.missing else ()
+
+    async def escalate(self, example: Example, verdict: Abstained, *, deadline_s: float | None = None) -> Verdict:
+        """The larger one's decision, or the default's. `deadline_s` is on the monotonic clock."""
+        began = time.monotonic()
+        said = await (
+            self._to_people(example, verdict) if self._larger is None else self._larger.ask(example, deadline_s)
+        )
+        latency_ms = verdict.latency_ms + (time.monotonic() - began) * 1000
+        if isinstance(said, Silence):
+            return replace(self._by_default(verdict, said.code), latency_ms=latency_ms)
+        if isinstance(said, Abstained):
+            return replace(said, latency_ms=latency_ms)
+        route = f"escalation.{self._escalation.to}"
+        return replace(said, judge=self.version.id, route=route, reason_code="in-band", latency_ms=latency_ms)
+
+    async def _to_people(self, example: Example, verdict: Abstained) -> Abstained | Silence:
+        if self._people is None:
+            return Silence(code="not-configured")
+        try:
+            await self._people.put(example, verdict)
+        except Exception:  # a queue that is lost must not take the request with it
+            return Silence(code="queue-lost")
+        return replace(verdict, route="escalation.human", reason_code="in-band")
+
+    def _by_default(self, verdict: Abstained, code: str) -> Decided | Abstained:
+        label = self._default_label(verdict)
+        if label is None:
+            return replace(verdict, route="escalation.default", reason_code=code)
+        return Decided(
+            label=label,
+            probability=verdict.probabilities[label],
+            probabilities=verdict.probabilities,
+            scores=verdict.scores,
+            judge=verdict.judge,
+            latency_ms=verdict.latency_ms,
+            mode=verdict.mode,
+            route="escalation.default",
+            truncated_tokens=verdict.truncated_tokens,
+            reason_code=code,
+        )
+
+    def _default_label(self, verdict: Abstained) -> str | None:
+        default, scale = self._escalation.default, self.version.criterion.scale
+        if default != THRESHOLD_DECIDES:
+            return default
+        threshold = self.version.decision.threshold
+        if scale.positive is None or threshold is None:
+            return max(verdict.probabilities, key=lambda label: verdict.probabilities[label])
+        if verdict.probabilities[scale.positive] >= threshold:
+            return scale.positive
+        return next(label for label in scale.labels if label != scale.positive)
