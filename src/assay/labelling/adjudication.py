@@ -1,0 +1,97 @@
+"""Adjudication: where the labellers of an item disagree, somebody who sees all their answers side by side decides.
+
+The decision is a label of its own, by `adjudication/NAME`; a consensus takes it before the answers it decided on. The
+labellers appear as A, B, C: a name should not weigh.
+"""
+
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from assay.labelling.desk import checked, example_at, give_label, undo
+from assay.schema.errors import RefusedError
+from assay.schema.example import Example
+from assay.schema.label import ADJUDICATION
+from assay.store import criteria
+from assay.store.database import Connection, Database
+from assay.store.labelling import answers, queues, work
+from assay.store.labelling.answers import Answer
+from assay.store.labelling.people import Labeller
+from assay.store.labelling.queues import Queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """One labeller's answer, without the name. `mine`: it is the adjudicator's own."""
+
+    who: str
+    answer: Answer
+    mine: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispute:
+    """An item whose labellers disagree."""
+
+    position: int
+    example: Example
+    opinions: tuple[Opinion, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Docket:
+    """The next dispute (None: no more), and how the queue stands."""
+
+    dispute: Dispute | None
+    queue: Queue
+
+
+def docket(database: Database, adjudicator: Labeller, queue: str, after: int = -1) -> Docket:
+    """The next dispute behind a position. Raises NotFoundError, RefusedError (who may not adjudicate)."""
+    with database.read() as connection:
+        return _docket(connection, adjudicator, queue, after)
+
+
+def adjudicate(database: Database, adjudicator: Labeller, answer: Answer) -> Docket:
+    """Decide a dispute, or (kind `undo`) take the decision back; sent twice, it is taken once.
+
+    Raises NotFoundError, RefusedError, InputError (a value off the scale).
+    """
+    _check_may(adjudicator)
+    who = f"{ADJUDICATION}{adjudicator.name}"
+    with database.begin() as connection:
+        queue = queues.get(connection, answer.queue)
+        if answers.by_key(connection, who, answer.key) is None:
+            if answer.kind == "undo":
+                undo(connection, who, answer)
+                work.drop(connection, answer.queue, answer.position, who)
+                return _docket(connection, adjudicator, answer.queue, answer.position - 1)
+            criterion = criteria.get(connection, queue.record.criterion)
+            example = example_at(connection, answer.queue, answer.position)
+            give_label(connection, who, adjudicator, queue, checked(answer, criterion, example))
+        return _docket(connection, adjudicator, answer.queue, answer.position)
+
+
+def _docket(connection: Connection, adjudicator: Labeller, queue: str, after: int) -> Docket:
+    _check_may(adjudicator)
+    found = queues.get(connection, queue)
+    item = queues.next_disputed(connection, queue, after) or queues.next_disputed(connection, queue, -1)
+    if item is None:
+        return Docket(dispute=None, queue=found)
+    parts = [part for part in work.assignments(connection, queue, item.position) if part.state == "labelled"]
+    opinions = tuple(
+        Opinion(who=letter, answer=answers.get(connection, part.event).answer, mine=part.labeller == adjudicator.name)
+        for letter, part in zip(ascii_uppercase, parts, strict=False)
+        if part.event is not None
+    )
+    example = next(queues.iter_examples(connection, [item.example_id]))
+    return Docket(dispute=Dispute(position=item.position, example=example, opinions=opinions), queue=found)
+
+
+def _check_may(adjudicator: Labeller) -> None:
+    if not adjudicator.adjudicates:
+        raise RefusedError(
+            "Only an adjudicator sees the answers of others.",
+            required="a labeller added with --adjudicates",
+            got=f"{adjudicator.name}, who labels",
+            next_step="ask whoever leads the labelling",
+        )
