@@ -104,6 +104,7 @@ def test_duplicates_ties_and_conflicts_are_counted(store, criterion, rows, fill,
     fill(sqlite, [*rows, same, against, tied])
     version = freeze(sqlite, blobs, criterion, FreezeSettings(min_test_per_class=19))
     assert version.dropped == {
+        "no text to judge": 0,
         "tied labels": 1,
         "exact duplicate, merged": 1,
         "exact duplicate, conflicting labels": 2,
@@ -112,6 +113,23 @@ def test_duplicates_ties_and_conflicts_are_counted(store, criterion, rows, fill,
     assert len(loaded) == 199
     assert loaded["e00000"].target.votes == {"no": 2}
     assert version.agreement["pairwise_agreement"]["n"] == 1
+
+
+def test_a_row_without_text_in_the_fields_that_are_read_is_left_out_and_counted(store, criterion, rows, fill, make_row):
+    sqlite, blobs = store
+    blank = make_row(910, "no", output=" \n\t", input="a question, which the criterion does not read")
+    image = make_row(911, "yes", output=(ImagePart(blob="0" * 64),))
+    fill(sqlite, [*rows, blank, image])
+    version = freeze(sqlite, blobs, criterion, SMALL)
+    assert version.dropped["no text to judge"] == 2
+    assert not {"e00910", "e00911"} & {row.example.id for row in load_rows(blobs, version)}
+
+
+def test_rows_without_text_alone_are_refused(sqlite, blobs, criterion, fill, make_row):
+    fill(sqlite, [make_row(number, ("yes", "no")[number % 2], output=" " * number) for number in range(1, 5)])
+    with pytest.raises(RefusedError, match=r"No example is left.*4 dropped \(no text to judge\)"):
+        freeze(sqlite, blobs, criterion, SMALL)
+    assert not blobs.root.exists()
 
 
 def test_no_group_and_no_near_duplicate_straddles(sqlite, blobs, criterion, fill, make_row):
@@ -163,7 +181,7 @@ def test_nothing_labelled_and_nothing_left(sqlite, blobs, criterion, fill, make_
     with pytest.raises(NotFoundError, match=r"No example has a label.*assay data import FILE --criterion advice"):
         freeze(sqlite, blobs, criterion, SMALL)
     fill(sqlite, [make_row(1, "yes", output="x"), make_row(2, "no", output="x")])
-    with pytest.raises(RefusedError, match=r"contradict each other's labels.*2 dropped \(exact duplicate, conflicting"):
+    with pytest.raises(RefusedError, match=r"No example is left.*2 dropped \(exact duplicate, conflicting"):
         freeze(sqlite, blobs, criterion, SMALL)
 
 

@@ -24,8 +24,13 @@ def test_only_examples_with_two_labellers_count(criterion, make_label):
     assert found["pairwise_agreement"]["low"] < 2 / 3 < found["pairwise_agreement"]["high"]
 
 
+def test_an_adjudication_is_no_second_opinion(criterion, make_label):
+    adjudicated = [make_label("yes", labeller="ann"), make_label("yes", labeller="adjudication/eve")]
+    assert measured_agreement([adjudicated], criterion) == {}
+
+
 def test_what_is_undefined_is_left_out(criterion, make_label):
     assert measured_agreement([[make_label("yes")]], criterion) == {}
     one_label = measured_agreement([pair(make_label, "yes", "yes")] * 5, criterion)
-    assert set(one_label) == {"pairwise_agreement"}
+    assert set(one_label) == {"pairwise_agreement", "gwet_ac1"}
     assert one_label["pairwise_agreement"]["value"] == 1.0

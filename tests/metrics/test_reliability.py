@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom, norm
 from sklearn.metrics import brier_score_loss
 
+from assay.metrics.perfect_judge import dependence_within, perfect_ece
 from assay.metrics.reliability import (
     brier,
     brier_change,
@@ -84,6 +86,65 @@ def test_a_perfect_judge_is_within_its_quantile_as_often_as_promised() -> None:
     assert 0.89 <= within / 100 <= 1.0
     assert covered >= 92
     assert np.mean(gaps) == pytest.approx(np.mean(promised), rel=0.08)
+
+
+def grouped(random: np.random.Generator, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of 40 groups of 7 rows, and right labels; `share` of the groups have one latent variable in common
+    to all their rows, which is what ρ is about.
+    """
+    groups = np.repeat(np.arange(40), 7)
+    p = 1 / (1 + np.exp(-(random.normal(1, 2.5, 40)[groups] + random.normal(0, 0.5, 280))))
+    latent = np.sqrt(share) * random.normal(size=40)[groups] + np.sqrt(1 - share) * random.normal(size=280)
+    return p, latent < norm.ppf(p), groups
+
+
+def test_a_perfect_judge_of_grouped_rows_is_within_its_quantile_too() -> None:
+    random = np.random.default_rng(5)
+    within, as_if_independent = 0, 0
+    for seed in range(40):
+        p, correct, groups = grouped(random, 0.9)
+        within += calibration_error(p, correct, Resampling(groups=groups, samples=20, seed=seed)).within_perfect
+        as_if_independent += calibration_error(p, correct, Resampling(samples=20, seed=seed)).within_perfect
+    assert within >= 0.88 * 40  # 95 % less two standard errors
+    assert as_if_independent <= 0.7 * 40
+
+
+def test_groups_excuse_no_judge_that_is_wrong_in_independent_rows() -> None:
+    random = np.random.default_rng(6)
+    for seed in range(10):
+        p, correct, groups = grouped(random, 0.0)
+        sure = 1 / (1 + (1 / p - 1) ** 3)
+        result = calibration_error(sure, correct, Resampling(groups=groups, samples=20, seed=seed))
+        assert not result.within_perfect
+        assert result.dependence < 0.4
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_dependence_within_groups_is_found_whatever_the_bias(share: float) -> None:
+    random = np.random.default_rng(7)
+    found = []
+    for _ in range(40):
+        p, correct, groups = grouped(random, share)
+        shifted = 1 / (1 + (1 / p - 1) * 2)  # half the odds
+        members = equal_mass_bins(shifted, 10)
+        found.append(dependence_within(shifted, correct.astype(float), members, groups))
+    assert np.mean(found) == pytest.approx(share, abs=0.12)
+
+
+def test_rows_that_share_no_group_are_independent() -> None:
+    p = np.random.default_rng(8).random(120)
+    correct = np.random.default_rng(9).random(120) < p
+    alone = calibration_error(p, correct, Resampling(groups=np.arange(120), samples=20))
+    plain = calibration_error(p, correct, Resampling(samples=20))
+    assert (alone.dependence, alone.perfect_q95) == (0.0, plain.perfect_q95)
+
+
+def test_one_draw_decides_a_group_where_the_dependence_is_complete() -> None:
+    groups = np.repeat(np.arange(20), 5)
+    confidence, members = np.full(100, 0.5), np.ones((100, 1))
+    ece = perfect_ece(confidence, members, groups=groups, dependence=1.0)
+    expected = np.abs(np.arange(21) / 20 - 0.5) @ binom.pmf(np.arange(21), 20, 0.5)  # as of 20 rows
+    assert ece.mean() == pytest.approx(expected, rel=0.05)
 
 
 def test_an_overconfident_judge_is_found_out() -> None:

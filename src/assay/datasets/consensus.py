@@ -1,13 +1,13 @@
 """Consensus: the labels of one example → its target.
 
-`target_of(labels)`: the most trusted source present decides alone, by majority; a tie has no target. Knows nothing of
-other examples.
+`target_of(labels)`: the most trusted source present decides alone: by an adjudication where there is one, else by
+majority; a tie has no target. Knows nothing of other examples.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 
-from assay.schema.label import LABEL_SOURCES, Label, LabelSource, Target
+from assay.schema.label import ADJUDICATION, LABEL_SOURCES, Label, LabelSource, Target
 
 
 def target_of(labels: Iterable[Label]) -> Target | None:
@@ -23,7 +23,9 @@ def target_of(labels: Iterable[Label]) -> Target | None:
     source = most_trusted(label.source for label in given)
     if source is None:
         return None
-    votes = Counter(label.value for label in given if label.source == source)
+    deciding = [label for label in given if label.source == source]
+    settled = [label for label in deciding if label.labeller.startswith(ADJUDICATION)]
+    votes = Counter(label.value for label in settled or deciding)
     (value, most), *others = votes.most_common(2)
     if others and others[0][1] == most:
         return None

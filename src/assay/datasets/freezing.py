@@ -12,20 +12,23 @@ from typing import Any
 
 from assay.datasets.agreement import measured_agreement
 from assay.datasets.candidates import Candidate, candidate_of, judged_key, merge_duplicates
+from assay.datasets.carry_over import labelled_with_carried
 from assay.datasets.consensus import target_of
 from assay.datasets.frozen_rows import rows_to_bytes
 from assay.datasets.minimums import FreezeSettings, check_minimums
 from assay.datasets.near_duplicates import PREFIX_CHARS, SHINGLE_CHARS, near_duplicate_pairs
 from assay.datasets.splits import Placed, assign_splits, components
+from assay.datasets.weighted_consensus import weighted_targets
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import FROZEN_SPLITS, DatasetVersion, FrozenRow
 from assay.schema.errors import NotFoundError, RefusedError
 from assay.schema.ids import digest_json, short, utc_now
 from assay.schema.label import LABEL_SOURCES, Target
 from assay.schema.records import to_jsonable
-from assay.store import datasets, examples
+from assay.store import datasets
 from assay.store.blobs import Blobs
 from assay.store.database import Database
+from assay.store.labelling.weights import weights
 
 
 def freeze(database: Database, blobs: Blobs, criterion: Criterion, settings: FreezeSettings) -> DatasetVersion:
@@ -39,10 +42,10 @@ def freeze(database: Database, blobs: Blobs, criterion: Criterion, settings: Fre
     rows, dropped = frozen_rows(candidates, criterion, settings)
     if not rows:
         raise RefusedError(
-            f"No example is left to freeze: the texts of {', '.join(criterion.reads)} contradict each other's labels.",
+            f"No example is left to freeze, going by the texts of {', '.join(criterion.reads)}.",
             required="texts with one label each",
             got=", ".join(f"{count} dropped ({reason})" for reason, count in dropped.items() if count),
-            next_step="let the criterion read the field that makes the difference, or correct the labels",
+            next_step="let the criterion read the fields that decide, or correct the labels",
         )
     check_minimums(rows, criterion, settings)
     version = _version(rows, blobs.put_bytes(rows_to_bytes(rows)), criterion, settings)
@@ -55,9 +58,14 @@ def freeze(database: Database, blobs: Blobs, criterion: Criterion, settings: Fre
 def frozen_rows(
     candidates: Sequence[Candidate], criterion: Criterion, settings: FreezeSettings
 ) -> tuple[list[FrozenRow], dict[str, int]]:
-    """The rows with targets and splits, sorted by id; and how many were left out, by reason."""
-    merged = merge_duplicates(candidates, criterion.reads)
-    decided = [(one, target) for one in merged.kept if (target := target_of(one.labels)) is not None]
+    """The rows with targets and splits, sorted by id; and how many were left out, by reason.
+
+    A row without text in the fields that the criterion reads is left out: no judge could be shown it.
+    """
+    readable = [one for one in candidates if one.example.text(criterion.reads).strip()]
+    merged = merge_duplicates(readable, criterion.reads)
+    targets = _targets(merged.kept, criterion, settings)
+    decided = [(one, target) for one, target in zip(merged.kept, targets, strict=True) if target is not None]
     kept = [candidate for candidate, _ in decided]
     ids = [candidate.example.id for candidate in kept]
     texts = [judged_key(candidate.example, criterion.reads) for candidate in kept]
@@ -73,6 +81,7 @@ def frozen_rows(
         for (one, target), name in zip(decided, names, strict=True)
     ]
     dropped = {
+        "no text to judge": len(candidates) - len(readable),
         "tied labels": len(merged.kept) - len(decided),
         "exact duplicate, merged": merged.merged,
         "exact duplicate, conflicting labels": merged.conflicting,
@@ -80,9 +89,19 @@ def frozen_rows(
     return rows, dropped
 
 
+def _targets(kept: Sequence[Candidate], criterion: Criterion, settings: FreezeSettings) -> list[Target | None]:
+    if settings.consensus == "weighted":
+        return weighted_targets([one.labels for one in kept], criterion)
+    return [target_of(one.labels) for one in kept]
+
+
 def _candidates(database: Database, criterion: Criterion) -> list[Candidate]:
     with database.read() as connection:
-        found = [candidate_of(*labelled) for labelled in examples.iter_labelled(connection, criterion.key)]
+        drawn = weights(connection, criterion)
+        found = [
+            candidate_of(replace(example, weight=example.weight * drawn.get(example.id, 1.0)), labels)
+            for example, labels in labelled_with_carried(connection, criterion)
+        ]
     if not found:
         raise NotFoundError(
             f"No example has a label for criterion {criterion.key!r}.",
@@ -139,4 +158,5 @@ def _described(settings: FreezeSettings) -> dict[str, Any]:
             "shingle_chars": SHINGLE_CHARS,
             "prefix_chars": PREFIX_CHARS,
         },
+        **({} if settings.consensus == "majority" else {"consensus": settings.consensus}),
     }

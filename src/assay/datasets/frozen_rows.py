@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from assay.schema.dataset import DatasetVersion, FrozenRow, Split
 from assay.schema.ids import canonical_json
+from assay.schema.later_fields import without_unused
 from assay.schema.records import to_jsonable
 from assay.store.blobs import Blobs
 
@@ -18,7 +19,7 @@ _ROWS = TypeAdapter(list[FrozenRow])
 def rows_to_bytes(rows: Iterable[FrozenRow]) -> bytes:
     """Canonical JSON, one row a line, sorted by example id: equal rows are equal bytes."""
     ordered = sorted(rows, key=lambda row: row.example.id)
-    return "".join(canonical_json(to_jsonable(row)) + "\n" for row in ordered).encode()
+    return "".join(canonical_json(without_unused(row, to_jsonable(row))) + "\n" for row in ordered).encode()
 
 
 def rows_from_bytes(data: bytes) -> list[FrozenRow]:

@@ -7,6 +7,7 @@ how rows are split.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
 
 from assay.datasets.near_duplicates import DEFAULT_THRESHOLD
 from assay.datasets.splits import DEFAULT_SHARES, check_shares
@@ -19,6 +20,7 @@ from assay.schema.label import LABEL_SOURCES, LabelSource
 
 MIN_TEST_PER_CLASS = 100
 MIN_PER_CLASS = 10  # in every split: with fewer, early stopping, calibration and thresholds hang on single rows
+Consensus: TypeAlias = Literal["majority", "weighted"]
 ACCEPTED_LABELS: tuple[LabelSource, ...] = ("expert",)
 _RECALL = 0.9
 _MIN_CLASSES = 2
@@ -31,7 +33,7 @@ class FreezeSettings:
 
     `accept_labels` are the sources whose decision counts in the test split; an expert's always does.
     `min_test_per_class` under `MIN_PER_CLASS` lowers that minimum of the other splits too. `near_duplicate_threshold`
-    is a Jaccard similarity in (0, 1].
+    is a Jaccard similarity in (0, 1]. `consensus` "weighted" weighs the labellers by how good they are.
     """
 
     seed: int = 0
@@ -39,6 +41,7 @@ class FreezeSettings:
     accept_labels: tuple[LabelSource, ...] = ACCEPTED_LABELS
     min_test_per_class: int = MIN_TEST_PER_CLASS
     near_duplicate_threshold: float = DEFAULT_THRESHOLD
+    consensus: Consensus = "majority"
 
     def __post_init__(self) -> None:
         check_shares(self.shares)
@@ -47,6 +50,12 @@ class FreezeSettings:
                 raise InputError(
                     "An unknown label source.", required=meant(str(source), LABEL_SOURCES), got=shown(source)
                 )
+        if self.consensus not in get_args(Consensus):
+            raise InputError(
+                "There is no such consensus.",
+                required=meant(str(self.consensus), get_args(Consensus)),
+                got=shown(self.consensus),
+            )
         if not self.accept_labels or self.min_test_per_class < 1 or not 0 < self.near_duplicate_threshold <= 1:
             raise InputError(
                 "A setting of the freeze is out of range.",

@@ -3,7 +3,7 @@
 Binary judges: `confidence` is the probability of the positive label, `correct` whether the row is positive. Several
 labels: the top label's probability and whether it was right (`top_label`). The expected calibration error (ECE) of
 even a perfect judge is above 0 on a finite test set; `calibration_error` therefore says beside it what a perfectly
-calibrated judge would show at this n.
+calibrated judge would show on these rows.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.metrics.intervals import Estimate, wilson_bounds
+from assay.metrics.perfect_judge import dependence_within, perfect_ece
 from assay.metrics.resampling import ROWS, Resampling, bootstrap, paired_bootstrap, weighted_mean
 
 MAX_BINS = 10
 MIN_ROWS_PER_BIN = 10
-SIMULATIONS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,17 @@ class ReliabilityPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationError:
-    """ECE with its bins, and the ECE of a perfectly calibrated judge giving these probabilities on as many rows."""
+    """ECE with its bins, and the ECE of a perfectly calibrated judge giving these probabilities on as many rows.
+
+    `dependence` in [0, 1] says how much the outcomes of one group of rows hang together; the perfect judge is simulated
+    with as much. 0 where no two rows share a group.
+    """
 
     ece: Estimate
     perfect_mean: float
     perfect_q95: float
     curve: tuple[ReliabilityPoint, ...]
+    dependence: float = 0.0
 
     @property
     def within_perfect(self) -> bool:
@@ -99,14 +104,19 @@ def calibration_error(
     fewer, uneven bins. The interval is wide on purpose, since a resampled ECE is biased upward as the ECE itself is:
     its upper bound is the bootstrap's, its lower bound the reflected one, or 0 where a perfectly calibrated judge
     could have shown this ECE. The perfect judge's values come from 2,000 simulated label sets drawn from these
-    probabilities (Bröcker and Smith 2007). Raises ValueError for no rows.
+    probabilities; where rows share a group, with the dependence that the labels of a group show about the reliability
+    curve (`perfect_judge`). Raises ValueError for no rows.
     """
     confidence, hits = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
     if not len(confidence):
         raise ValueError("A calibration error needs at least one row; there are none.")
     members = equal_mass_bins(confidence, bins or default_bins(len(confidence)))
     measured = bootstrap(_ece, (members, hits - confidence), resampling)
-    perfect = perfect_ece(confidence, members, seed=resampling.seed)
+    dependence, groups = 0.0, None
+    if resampling.clustered(len(confidence)):
+        groups = resampling.group_index(len(confidence))
+        dependence = dependence_within(confidence, hits, members, groups, seed=resampling.seed)
+    perfect = perfect_ece(confidence, members, groups=groups, dependence=dependence, seed=resampling.seed)
     could_be_perfect = measured.value <= np.quantile(perfect, (1 + resampling.confidence) / 2)
     reflected = float(np.clip(2 * measured.value - measured.high, 0.0, measured.value))
     ece = Estimate(
@@ -121,6 +131,7 @@ def calibration_error(
         perfect_mean=float(perfect.mean()),
         perfect_q95=float(np.quantile(perfect, 0.95)),
         curve=_curve(members, confidence, hits, resampling.confidence),
+        dependence=dependence,
     )
 
 
@@ -143,19 +154,6 @@ def equal_mass_bins(confidence: np.ndarray, bins: int) -> np.ndarray:  # (n,) ->
     index = np.floor(middle * bins / len(confidence)).astype(int)
     used, column = np.unique(index, return_inverse=True)
     return np.eye(len(used))[column]
-
-
-def perfect_ece(confidence: np.ndarray, members: np.ndarray, *, seed: int = 0) -> np.ndarray:  # (SIMULATIONS,)
-    """ECEs of simulated judges for which `confidence` (n,) is exactly right, in the given bins (n, b)."""
-    random = np.random.default_rng(seed)
-    n = len(confidence)
-    piece = max(1, (1 << 22) // n)
-    gaps = []
-    for start in range(0, SIMULATIONS, piece):
-        rows = min(piece, SIMULATIONS - start)
-        labels = random.random((rows, n)) < confidence
-        gaps.append(np.abs((labels - confidence) @ members).sum(axis=1) / n)
-    return np.concatenate(gaps)
 
 
 def _ece(weights: np.ndarray, members: np.ndarray, gap: np.ndarray) -> np.ndarray:

@@ -1,0 +1,75 @@
+"""Weighted consensus: targets from labellers weighed by how good they are (Dawid-Skene), and soft targets.
+
+`weighted_targets(labels_by_example, criterion)` → a target an example, or None where it goes to adjudication. As with
+the majority the most trusted source present decides alone; labellers are weighed within their source. An example whose
+most probable label is not clearly ahead is adjudicated, never drawn.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from assay.datasets.consensus import most_trusted, target_of
+from assay.metrics.answers import Answers
+from assay.metrics.dawid_skene import dawid_skene
+from assay.schema.criterion import Criterion
+from assay.schema.dataset import FrozenRow
+from assay.schema.label import ADJUDICATION, Label, LabelSource, Target
+
+MIN_CONFIDENCE = 0.6  # of the label that becomes the target; below it two labels are as good as tied
+
+
+def weighted_targets(
+    labels_by_example: Sequence[Sequence[Label]], criterion: Criterion, *, min_confidence: float = MIN_CONFIDENCE
+) -> list[Target | None]:
+    """One target an example. None: no labels, or no label reaches `min_confidence` (for adjudication).
+
+    An adjudication decides as it does for the majority. A single deciding label stands as it is: nothing can be
+    learned about who gave it from that example alone.
+    """
+    targets: list[Target | None] = [None] * len(labels_by_example)
+    places: defaultdict[LabelSource, list[int]] = defaultdict(list)
+    for place, labels in enumerate(labels_by_example):
+        source = most_trusted(label.source for label in labels)
+        if any(label.source == source and label.labeller.startswith(ADJUDICATION) for label in labels):
+            targets[place] = target_of(labels)
+        elif source is not None:
+            places[source].append(place)
+    for source, chosen in places.items():
+        given = [[label for label in labels_by_example[place] if label.source == source] for place in chosen]
+        answers = Answers.of([{label.labeller: label.value for label in labels} for labels in given], criterion.labels)
+        probabilities = dawid_skene(answers).probabilities
+        for place, labels, row in zip(chosen, given, probabilities, strict=True):
+            targets[place] = _target(labels, source, row, criterion, min_confidence)
+    return targets
+
+
+def soft_targets(rows: Sequence[FrozenRow], criterion: Criterion) -> np.ndarray:  # (n, k), rows sum to 1
+    """What training can use instead of one label a row: the weighted consensus where there is one, else the shares of
+    the deciding votes; columns in the order of the scale.
+    """
+    table = np.zeros((len(rows), len(criterion.labels)))
+    for number, row in enumerate(rows):
+        shares = row.target.probabilities or row.target.votes
+        table[number] = [shares.get(label, 0.0) for label in criterion.labels]
+    return np.asarray(table / table.sum(axis=1, keepdims=True))
+
+
+def _target(
+    labels: Sequence[Label], source: LabelSource, probabilities: np.ndarray, criterion: Criterion, least: float
+) -> Target | None:
+    votes = Counter(label.value for label in labels)
+    if len(labels) == 1:
+        return Target(value=labels[0].value, source=source, votes=dict(votes), agreement=1.0)
+    best = int(probabilities.argmax())
+    if probabilities[best] < least or not votes[criterion.labels[best]]:
+        return None
+    value = criterion.labels[best]
+    return Target(
+        value=value,
+        source=source,
+        votes=dict(sorted(votes.items())),
+        agreement=votes[value] / votes.total(),
+        probabilities={label: round(float(p), 6) for label, p in zip(criterion.labels, probabilities, strict=True)},
+    )
