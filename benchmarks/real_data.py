@@ -2,7 +2,8 @@
 
 For each set and each freeze seed: import, freeze (with the waiver its labels need), train, evaluate. Prints a
 table, then one JSON object as its last line: one entry a data set with means over the seeds, every seed's value
-with its interval, and the baselines. Writes results/real_data.json. About half an hour on two cores; run it alone.
+with its interval, and the baselines. Writes results/real_data.json: the sets that were run replace their entries there,
+each with the machine that it was run on, and the others stay. About half an hour on two cores.
 
     python benchmarks/real_data.py [--sets surge_toxicity,…] [--seeds 0,1,2] [--out FILE]
 """
@@ -16,6 +17,7 @@ from typing import Any
 
 from commands import assay
 from machine import describe_machine, write_result
+from pairing import mean_difference, pair_of
 from real_sets import SETS, BenchmarkSet
 
 MIN_TEST_PER_CLASS = 50  # what a fifth of the smallest set holds; the waiver says so on each card
@@ -40,12 +42,11 @@ def run_seed(one: BenchmarkSet, workspace: Path, seed: int) -> dict[str, Any]:
         **{name: report["measures"][name] for name in MEASURES},
         "ece": calibration["ece"],
         "ece_perfect_q95": calibration["perfect_q95"],
+        "dependence_within_groups": calibration["dependence"],
         "brier_change": report["measures"]["brier_change"],
         "calibrator": report["judge"]["calibrator"],
         "bag_of_words": {name: words["measures"][name] for name in MEASURES},
         "above_bag_of_words": {name: words["differences"][name] for name in MEASURES},
-        "training_s": training["seconds"],
-        "training_rows_per_s": training["rows_per_s"],
         "epochs": len(training["epochs"]),
         "best_epoch": training["best_epoch"],
     }
@@ -60,28 +61,23 @@ def run_set(one: BenchmarkSet, seeds: list[int]) -> dict[str, Any]:
         grouped = ("--group", one.group) if one.group else ()
         source = ("--criterion", one.name, "--label-source", one.label_source)
         assay(workspace, "data", "import", str(one.file), *source, *grouped)
-        runs = []
+        runs, pairs = [], []
         for seed in seeds:
             runs.append(run_seed(one, workspace, seed))
+            pairs.append(pair_of(workspace, runs[-1]["judge"]))
             print(line_of(one.name, runs[-1]), flush=True)
     mean = {name: statistics.fmean(run[name]["value"] for run in runs) for name in MEASURES}
     return {
         **mean,
         "ece": statistics.fmean(run["ece"]["value"] for run in runs),
         "ece_perfect_q95": statistics.fmean(run["ece_perfect_q95"] for run in runs),
-        "above_bag_of_words": {
-            name: mean_interval([run["above_bag_of_words"][name] for run in runs]) for name in MEASURES
-        },
+        "within_perfect": sum(run["ece"]["value"] <= run["ece_perfect_q95"] for run in runs),
+        "above_bag_of_words": {name: mean_difference(pairs, name) for name in MEASURES},
         "bag_of_words": {
             name: statistics.fmean(run["bag_of_words"][name]["value"] for run in runs) for name in MEASURES
         },
         "seeds": runs,
     }
-
-
-def mean_interval(estimates: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of the seeds' values, and of their bounds: as wide as if the seeds' test rows were the same ones."""
-    return {part: statistics.fmean(one[part] for one in estimates) for part in ("value", "low", "high")}
 
 
 def line_of(name: str, run: dict[str, Any]) -> str:
@@ -94,7 +90,7 @@ def line_of(name: str, run: dict[str, Any]) -> str:
     )
     ece = f"ece {run['ece']['value']:.3f} (perfect q95 {run['ece_perfect_q95']:.3f})"
     change = f"brier change {run['brier_change']['value']:+.4f} (to {run['brier_change']['high']:+.4f})"
-    return f"{name} seed {run['seed']}: {shown}  {ece}  {change}  {run['calibrator']}  {run['training_s']:.0f} s"
+    return f"{name} seed {run['seed']}: {shown}  {ece}  {change}  {run['calibrator']}"
 
 
 def main() -> None:
@@ -105,9 +101,23 @@ def main() -> None:
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     wanted = options.sets.split(",")
-    results = {one.name: run_set(one, seeds) for one in SETS if one.name in wanted}
-    write_result(options.out, {"machine": describe_machine(), "sets": results})
+    unknown = set(wanted) - {one.name for one in SETS}
+    if unknown:
+        parser.error(f"unknown sets {sorted(unknown)}; known are {[one.name for one in SETS]}")
+    machine = describe_machine()
+    results = {}
+    for one in SETS:
+        if one.name in wanted:
+            results[one.name] = run_set(one, seeds)
+            keep(options.out, one.name, {**results[one.name], "machine": machine})
     print(json.dumps(results))
+
+
+def keep(path: Path, name: str, values: dict[str, Any]) -> None:
+    """Put one set's entry into the result file, in the order of `SETS`; what other sets have there stays."""
+    known = json.loads(path.read_text(encoding="utf-8"))["sets"] if path.exists() else {}
+    known[name] = values
+    write_result(path, {"sets": {one.name: known[one.name] for one in SETS if one.name in known}})
 
 
 if __name__ == "__main__":

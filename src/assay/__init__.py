@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay.api import Workspace, load
     from assay.api.loaded_judge import LoadedJudge
+    from assay.client import AsyncClient, Client
     from assay.ingest.mapping import FieldMapping
     from assay.schema.criterion import Criterion
     from assay.schema.errors import AssayError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "Abstained": "assay.schema.verdict",
     "AssayError": "assay.schema.errors",
+    "AsyncClient": "assay.client",
+    "Client": "assay.client",
     "Criterion": "assay.schema.criterion",
     "Decided": "assay.schema.verdict",
     "Example": "assay.schema.example",
@@ -43,6 +46,8 @@ _MODULES = {
 __all__ = [
     "Abstained",
     "AssayError",
+    "AsyncClient",
+    "Client",
     "Criterion",
     "Decided",
     "Example",

@@ -14,9 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assay.inference.support import Backend
+from assay.inference.vllm.servers import DEFAULT_IN_FLIGHT, DEFAULT_PATIENCE_S, VllmServers
+from assay.inference.vllm.servers import DEFAULT_TIMEOUT_S as VLLM_TIMEOUT_S
+from assay.llm.endpoint import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Endpoint
+from assay.llm.prices import Price
 from assay.schema.dataset import Split
 from assay.schema.errors import InputError, NotFoundError, shown
 from assay.schema.records import read_toml, record_from
+from assay.serving.webhook import Webhook
 
 FILE_NAME = "assay.toml"
 DATABASE_URL_VARIABLE = "ASSAY_DATABASE_URL"
@@ -51,6 +57,61 @@ class _Training:
     """[training]: `backbone` is a name, a hub id, or a folder (a relative one beginning with a dot)."""
 
     backbone: str = "minilm"
+    fallback: str = "allow-and-flag"
+    escalate: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Llm:
+    """[llm.NAME]: an OpenAI-compatible endpoint. `api_key_variable` names the environment variable with its key."""
+
+    base_url: str
+    model: str
+    api_key_variable: str | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    max_retries: int = DEFAULT_RETRIES
+    input_usd: float | None = None  # a million tokens; both or neither
+    output_usd: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spending:
+    """[spending]: US dollars a month. `caps` is by purpose (`escalation/advice`) or kind of purpose (`escalation`)."""
+
+    each_purpose_usd: float = 50.0
+    caps: Mapping[str, float] = field(default_factory=dict)
+    prices: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Engine:
+    """[engine]: what runs small judges. All but `backend` is of the vllm backend; `api_key_variable` names the
+    environment variable with the servers' key.
+    """
+
+    backend: Backend = "torch"
+    urls: tuple[str, ...] = ()
+    api_key_variable: str | None = None
+    judges_folder: str | None = None
+    in_flight: int = DEFAULT_IN_FLIGHT
+    timeout_s: float = VLLM_TIMEOUT_S
+    patience_s: float = DEFAULT_PATIENCE_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """What runs small judges. `servers` is None unless the backend is vllm."""
+
+    backend: Backend = "torch"
+    servers: VllmServers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Webhook:
+    """[webhooks.NAME]: where verdicts are sent. `secret_variable` names the environment variable with the secret."""
+
+    url: str
+    secret_variable: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +123,20 @@ class _File:
     freeze: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     gates: Mapping[str, Any] = field(default_factory=dict)
+    llm: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    spending: Mapping[str, Any] = field(default_factory=dict)
+    redaction: Mapping[str, Any] = field(default_factory=dict)
+    serving: Mapping[str, Any] = field(default_factory=dict)
+    webhooks: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one workspace.
 
-    `gates` is the [gates] table as it stands; `shares` and `min_test_per_class` are None where the file leaves them to
-    the freeze.
+    `gates` and `redaction` are those tables as they stand; `shares` and `min_test_per_class` are None where the file
+    leaves them to the freeze.
     """
 
     root: Path
@@ -79,6 +146,14 @@ class Settings:
     shares: Mapping[Split, float] | None
     min_test_per_class: int | None
     gates: Mapping[str, Any]
+    fallback: str = "allow-and-flag"
+    escalate: str | None = None
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    spending: Spending = field(default_factory=Spending)
+    redaction: Mapping[str, Any] = field(default_factory=dict)
+    serving: Mapping[str, Any] = field(default_factory=dict)  # the table as it stands
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -109,6 +184,11 @@ class Settings:
     def arriving(self) -> Path:
         """Files being written; each is renamed to its place when it is whole."""
         return self.data / "arriving"
+
+    @property
+    def serving_files(self) -> Path:
+        """Locks of serving processes, and verdicts on their way into the database."""
+        return self.data / "serving"
 
     @property
     def criteria(self) -> Path:
@@ -147,6 +227,81 @@ def read_settings(root: Path) -> Settings:
         shares=freeze.shares,
         min_test_per_class=freeze.min_test_per_class,
         gates=tables.gates,
+        fallback=training.fallback,
+        escalate=training.escalate,
+        endpoints={name: _endpoint(name, table) for name, table in tables.llm.items()},
+        engine=_engine(tables.engine),
+        spending=record_from(Spending, tables.spending, where=f"{FILE_NAME} [spending]"),
+        redaction=tables.redaction,
+        serving=tables.serving,
+        webhooks={name: _webhook(name, table) for name, table in tables.webhooks.items()},
+    )
+
+
+def _engine(table: Mapping[str, Any]) -> EngineSettings:
+    where = f"{FILE_NAME} [engine]"
+    given = record_from(_Engine, table, where=where)
+    if given.backend != "vllm":
+        if set(table) - {"backend"}:
+            raise InputError(
+                f"{where}: {', '.join(sorted(set(table) - {'backend'}))} belong to the vllm backend.",
+                required='backend = "vllm" beside them',
+                got=f"backend {shown(given.backend)}",
+            )
+        return EngineSettings(backend=given.backend)
+    api_key = os.environ.get(given.api_key_variable, "") if given.api_key_variable else ""
+    if given.api_key_variable and not api_key:
+        raise InputError(
+            f"{where}: the key of the servers is not there.",
+            required=f"the environment variable {given.api_key_variable}",
+            got="nothing in it",
+        )
+    servers = VllmServers(
+        urls=given.urls,
+        api_key=api_key,
+        judges_folder=given.judges_folder,
+        in_flight=given.in_flight,
+        timeout_s=given.timeout_s,
+        patience_s=given.patience_s,
+    )
+    return EngineSettings(backend="vllm", servers=servers)
+
+
+def _webhook(name: str, table: Any) -> Webhook:
+    where = f"{FILE_NAME} [webhooks.{name}]"
+    if not isinstance(table, Mapping):
+        raise InputError(f"{where}: a webhook is a table.", required='[webhooks.NAME] with url = "…"', got=shown(table))
+    given = record_from(_Webhook, table, where=where)
+    secret = os.environ.get(given.secret_variable, "")
+    if not secret:
+        raise InputError(
+            f"{where}: what is sent is signed, and there is no secret.",
+            required=f"the environment variable {given.secret_variable}",
+            got="nothing in it",
+        )
+    return Webhook(url=given.url, secret=secret)
+
+
+def _endpoint(name: str, table: Any) -> Endpoint:
+    where = f"{FILE_NAME} [llm.{name}]"
+    if not isinstance(table, Mapping):
+        raise InputError(
+            f"{where}: an endpoint is a table.", required='[llm.NAME] with base_url = "…"', got=shown(table)
+        )
+    given = record_from(_Llm, table, where=where)
+    price = None
+    if given.input_usd is not None and given.output_usd is not None:
+        price = Price(input=given.input_usd, output=given.output_usd)
+    elif given.input_usd is not None or given.output_usd is not None:
+        raise InputError(f"{where}: a price has two parts.", required="input_usd and output_usd", got="one of them")
+    return Endpoint(
+        name=name,
+        base_url=given.base_url,
+        model=given.model,
+        api_key=os.environ.get(given.api_key_variable, "") if given.api_key_variable else "",
+        timeout_s=given.timeout_s,
+        max_retries=given.max_retries,
+        price=price,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 from shop import run_in
 
-from assay.cli import data, registry
+from assay.cli import importing, registry
 from assay.cli.app import app
 
 Path = tuple[str, ...]
@@ -30,7 +30,11 @@ NAMES = [" ".join(path) for path, _ in EVERY]
 
 def test_the_promised_commands_are_there():
     promised = "init|data import|data check|data freeze|data list|train|evaluate|gate|card|promote|rollback|alias|judge"
-    assert set(f"{promised}|list|show|verify|adopt|history|doctor|demo".split("|")) == set(NAMES)
+    labelling = "data next|label serve|label export|label queue make|label queue list|label queue show|label queue close"
+    labelling += "|label labellers add|label labellers list|label labellers remove"
+    promised += "|serve|keys add|keys list|keys revoke|certify|quantize|fallback|escalation|spending"
+    promised += "|data audit|data agreement|data consensus|criteria diff|criteria sample|probe"
+    assert set(f"{promised}|{labelling}|list|show|verify|adopt|history|doctor|demo".split("|")) == set(NAMES)
 
 
 @pytest.mark.parametrize(("path", "info"), EVERY, ids=NAMES)
@@ -72,7 +76,7 @@ def test_with_json_stdout_holds_one_object_whatever_happens(path, info, tmp_path
 
 
 def test_import_and_check_take_the_same_options():
-    assert inspect.signature(data.import_data).parameters == inspect.signature(data.check).parameters
+    assert inspect.signature(importing.import_data).parameters == inspect.signature(importing.check).parameters
 
 
 def test_help_loads_nothing_heavy():

@@ -58,7 +58,7 @@ def test_without_its_package_the_offline_backbone_is_a_missing_extra(monkeypatch
 @pytest.mark.parametrize("kind", TINY_BACKBONES)
 def test_family_window_and_size(tiny, kind):
     backbone = find_backbone(str(tiny(kind)))
-    assert backbone.family == ("encoder" if kind in ("bert", "roberta", "deberta") else "decoder")
+    assert backbone.family == ("encoder" if kind in ("bert", "roberta", "deberta", "modernbert") else "decoder")
     assert backbone.window == 512
     model = backbone.load()
     unused = sum(

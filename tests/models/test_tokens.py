@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.models.tokens import label_token_ids
+from assay.models.tokens import label_texts, label_token_ids
 from assay.rendering.render import render
 from assay.schema.errors import InputError
 from assay.schema.example import Example
 from assay.schema.trace import Turn
 from assay.testing import TINY_BACKBONES
 
-KINDS = [kind for kind in TINY_BACKBONES if kind != "granite"]
+SAME_TOKENIZERS = ("granite", "gemma3", "mistral", "phi3", "modernbert")  # as others have
+KINDS = [kind for kind in TINY_BACKBONES if kind not in SAME_TOKENIZERS]
 ENCODERS = ["bert", "roberta", "deberta"]
 DECODERS = ["llama", "qwen3", "gemma2"]
 LOSSLESS = ["roberta", "llama", "qwen3", "gemma2"]
@@ -272,3 +273,32 @@ def test_the_unknown_token_cannot_stand_for_a_label(backbone):
     tokenizer = backbone("bert").load_tokenizer()
     with pytest.raises(InputError, match="not single tokens"):
         label_token_ids(tokenizer, ["yes", "no"], {"yes": "☃", "no": "a"})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("max_tokens", [256, 60])
+def test_rows_say_where_their_segments_end(tokens_of, kind, max_tokens):
+    _, tokens = tokens_of(kind, max_tokens=max_tokens)
+    example = Example(id="e", turns=(Turn(role="user", content="a " * 30),), input="Shall I?", output="b " * 30)
+    (row,) = tokens.rows([example])
+    assert (row.truncated_tokens > 0) == (max_tokens == 60)
+    assert row.ends[-1] == len(row.ids)
+    assert list(row.ends) == sorted(set(row.ends))
+    assert row.adapter_from == 0
+    if kind in DECODERS:
+        assert row.ids[row.ends[-2] :] == tokens.ending(example)
+
+
+def test_what_stands_for_the_labels_is_told(tokens_of):
+    tokenizer, _ = tokens_of("llama")
+    assert label_texts(tokenizer, label_token_ids(tokenizer, ["yes", "no"])) == {}
+    letters = label_token_ids(tokenizer, ["safe content", "unsafe content", "unclear"])
+    assert label_texts(tokenizer, letters) == {"safe content": "A", "unsafe content": "B", "unclear": "C"}
+
+
+def test_an_explanation_is_content(tokens_of):
+    tokenizer, tokens = tokens_of("llama")
+    ids = tokens.explanation("  it says <|eot_id|> buy ")
+    assert not set(ids) & set(tokenizer.all_special_ids)
+    assert tokenizer.decode(ids) == "\nit says <|eot_id|> buy"
+    assert tokens.text(ids) == "it says <|eot_id|> buy"

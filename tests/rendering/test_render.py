@@ -119,6 +119,6 @@ def test_an_unknown_template_is_not_found():
 
 
 def test_a_plug_in_registers_a_template():
-    register_template("shout.v1", lambda example, criterion, layout: (content(str(example.output).upper(), "output"),))
+    register_template("shout.v1", lambda example, *_: (content(str(example.output).upper(), "output"),))
     segments = render(Example(id="e", output="out"), criterion("output"), "shout.v1", "content-first")
     assert segments == (content("OUT", "output"),)

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from assay.schema.certificate import Certificate, CertifiedThreshold
 from assay.schema.criterion import Criterion, Level, Scale
 from assay.schema.dataset import DatasetVersion, FrozenRow, Waiver
 from assay.schema.example import Example
+from assay.schema.fallback import Escalation, LlmRung, RulesRung
 from assay.schema.gate import Gate, GateDecision
 from assay.schema.judge_version import BackboneRef, Calibration, Decision, JudgeVersion, Rendering
 from assay.schema.label import Label, Target
@@ -52,6 +54,8 @@ VERSION = JudgeVersion(
         max_tokens=256,
         truncate=("turns", "output"),
         label_tokens={"yes": 5, "no": 6},
+        label_texts={"yes": "A", "no": "B"},
+        invocation_tokens=(7, 8, 9),
     ),
     calibration=Calibration(
         calibrator="temperature.v1",
@@ -71,6 +75,23 @@ VERSION = JudgeVersion(
     files={"adapter/adapter_model.safetensors": "1" * 64},
     parent="advice-11111111",
     created_at="2026-01-01T00:00:00.000000+00:00",
+    fallback_chain=(LlmRung(endpoint="default", model="m"), RulesRung()),
+    escalation=Escalation(to="human", default="threshold"),
+    certificate=Certificate(
+        risk=0.05,
+        confidence=0.95,
+        sides="negative",
+        drawn="uniform",
+        stated_by="queue q",
+        method="exact binomial",
+        rows=100,
+        rows_digest="3" * 64,
+        negative=CertifiedThreshold(threshold=0.3, rows=80, wrong=1, bound=0.04),
+        positive=None,
+        decided_share=0.8,
+        decided_share_low=0.7,
+        decided_share_high=0.9,
+    ),
 )
 DATASET = DatasetVersion(
     id="advice-data-00000000",

@@ -19,7 +19,7 @@ def changed(value: Any) -> Any:
         return value + 1
     if isinstance(value, tuple):
         return value[:-1]
-    return {**value, "other": next(iter(value.values()))}
+    return {**value, "other": next(iter(value.values()), {})}
 
 
 def one_change_each(record: Any) -> Iterator[tuple[str, Any]]:
@@ -29,7 +29,7 @@ def one_change_each(record: Any) -> Iterator[tuple[str, Any]]:
         if dataclasses.is_dataclass(value):
             for path, inner in one_change_each(value):
                 yield f"{field.name}.{path}", dataclasses.replace(record, **{field.name: inner})
-        elif field.name in ("positive", "kind", "levels", "base_rate"):
+        elif field.name in ("positive", "kind", "levels", "base_rate", "llm", "judge"):
             continue  # a scale checks itself; test_criterion has these
         else:
             yield field.name, dataclasses.replace(record, **{field.name: changed(value)})

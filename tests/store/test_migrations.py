@@ -26,7 +26,11 @@ def test_an_upgraded_empty_database_is_the_metadata(database):
 
 
 def test_every_table_is_known():
-    tables = "aliases criteria datasets examples gate_decisions imports judge_versions labels promotions"
+    tables = (
+        "aliases answers api_keys criteria datasets deliveries events examples gate_decisions imports judge_versions"
+        " label_assignments label_events"
+        " label_members label_queue_items label_queues label_sessions labellers labels promotions spending verdicts"
+    )
     assert sorted(metadata.tables) == tables.split()
 
 

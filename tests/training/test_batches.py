@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.models.tokens import TokenRow
-from assay.training.batches import POOL_BATCHES, Collator, LengthGroupedSampler, training_rows
+from assay.training.batches import POOL_BATCHES, Collator, Continuation, LengthGroupedSampler, training_rows
 
 LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=300)
 
@@ -75,6 +75,18 @@ def test_a_batch_is_padded_to_its_longest():
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert batch["labels"].tolist() == [1, 0]
     assert batch["labels"].dtype == torch.int64
+
+
+def test_what_is_said_after_a_row_is_marked():
+    rows = [TokenRow(ids=(5, 6), truncated_tokens=0, adapter_from=1), TokenRow(ids=(7, 8, 9), truncated_tokens=0)]
+    more = [Continuation(label_token=40, said=(50, 51, 2)), None]
+    batch = Collator(pad_id=0)(training_rows(rows, [1, 0], more))
+    assert batch["input_ids"].tolist() == [[5, 6, 40, 50, 51, 2], [7, 8, 9, 0, 0, 0]]
+    assert batch["attention_mask"].sum(dim=1).tolist() == [6, 3]
+    assert batch["row_length"].tolist() == [2, 3]
+    assert batch["adapter_from"].tolist() == [1, 0]
+    # at the label's token the first word is wanted, at the last word the end token
+    assert batch["said"].tolist() == [[False, False, True, True, True, False], [False] * 6]
 
 
 def test_rows_and_targets_go_together():

@@ -32,6 +32,9 @@ CASES = [
     ("qwen3", "lora", "categorical", {"layout": "content-first"}),
     ("qwen3", "full", "binary", {}),
     ("gemma2", "lora", "binary", {}),
+    ("llama", "alora", "binary", {}),
+    ("qwen3", "alora", "binary", {"lora_layers": "top:1", "epochs": 8}),
+    ("modernbert", "lora", "binary", {"lora_layers": "top:1"}),
 ]
 OVERRIDES = {"epochs": 5, "batch_size": 8, "max_tokens": 128}
 
@@ -52,7 +55,7 @@ def outcome_of(tiny, tmp_path_factory) -> Callable[..., Outcome]:
         key = f"{kind}-{method}-{task}"
         if key not in made:
             root = tmp_path_factory.mktemp(key)
-            rate = {"lora": 5e-3, "full": 2e-3}[method]
+            rate = {"lora": 5e-3, "alora": 5e-3, "full": 2e-3}[method]
             overrides = {**OVERRIDES, "learning_rate": rate, **changes}
             request = TrainingRequest(backbone=str(tiny(kind)), method=method, dtype="float32", overrides=overrides)
             trained = train_at(root, task, request)
@@ -81,7 +84,8 @@ def plain_scores(outcome: Outcome, kind: str, method: str, row: FrozenRow) -> np
     """Log-probabilities of the labels by transformers and PEFT alone, one row at a time, from the judge's folder."""
     version, folder = outcome.trained.version, outcome.folder
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-    segments = render(row.example, version.criterion, version.rendering.template, version.rendering.layout)
+    rendering = version.rendering
+    segments = render(row.example, version.criterion, rendering.template, rendering.layout, rendering.label_texts)
     decoder = version.family == "decoder"
     auto = AutoModelForCausalLM if decoder else AutoModel
     base = auto.from_pretrained(folder / "backbone" if method == "full" else version.backbone.name, dtype=torch.float32)

@@ -62,6 +62,8 @@ def test_overrides_count_and_none_does_not(backbone_of):
         ({"epochs": 2.5}, "epochs: Input should be a valid integer"),
         ({"epochs": "three"}, "epochs: Input should be a valid integer"),
         ({"layout": "sideways"}, "layout"),
+        ({"explanation_weight": -0.1}, r"explanation_weight is out of range.*0 or more"),
+        ({"max_explanation_tokens": 0}, r"max_explanation_tokens is out of range.*above 0"),
     ],
 )
 def test_wrong_overrides_are_refused(backbone_of, overrides, message):
@@ -72,6 +74,29 @@ def test_wrong_overrides_are_refused(backbone_of, overrides, message):
 def test_a_decoder_has_no_head_to_train(backbone_of):
     with pytest.raises(InputError, match=r"no head to train.*--method lora"):
         settings_for(backbone_of("llama"), "head")
+
+
+def test_activated_lora_is_content_first(backbone_of):
+    assert settings_for(backbone_of("llama"), "alora").layout == "content-first"
+    assert (
+        settings_for(backbone_of("llama"), "alora").learning_rate
+        == settings_for(backbone_of("llama"), "lora").learning_rate
+    )
+    with pytest.raises(InputError, match=r"content before the question.*--layout content-first"):
+        settings_for(backbone_of("llama"), "alora", {"layout": "instruction-first"})
+    with pytest.raises(InputError, match=r"reads everything at once.*--lora-layers top:1"):
+        settings_for(backbone_of("bert"), "alora")
+
+
+@pytest.mark.parametrize("kind", ["bert", "llama"])
+def test_layers_for_lora(backbone_of, kind):
+    assert settings_for(backbone_of(kind), "lora").lora_layers == "all"
+    assert settings_for(backbone_of(kind), "lora", {"lora_layers": "top:2"}).lora_layers == "top:2"
+    for wrong in ("top:0", "top:3", "top:", "bottom:1", "1"):
+        with pytest.raises(InputError, match="top:"):
+            settings_for(backbone_of(kind), "lora", {"lora_layers": wrong})
+    with pytest.raises(InputError, match="Only LoRA can be put on some of the layers"):
+        settings_for(backbone_of(kind), "full", {"lora_layers": "top:1"})
 
 
 def test_settings_are_plain_values(backbone_of):

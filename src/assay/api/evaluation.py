@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.api.judge_files import TRAINING_FILE
+from assay.api.parents import against_parent
 from assay.api.reports import Evaluation, keep
 from assay.config import Settings
 from assay.datasets.frozen_rows import load_rows
@@ -15,10 +16,11 @@ from assay.schema.criterion import Criterion
 from assay.schema.dataset import DatasetVersion
 from assay.schema.errors import ConflictError
 from assay.schema.example import Example
+from assay.schema.judge_version import JudgeVersion
 from assay.schema.verdict import Verdict
 from assay.store.blobs import Blobs
 from assay.validation.evaluate import evaluate
-from assay.validation.gates import GateRules
+from assay.validation.gates import QUANTISED, GateRules
 
 OnJudged = Callable[[int, int], None]  # rows judged, rows in all
 
@@ -53,6 +55,19 @@ def evaluate_version(
     """
     rules = GateRules.from_mapping(settings.gates)
     version = resolved.version
+    check_dataset(version, dataset)
+    rows = load_rows(Blobs(settings.blobs), dataset)
+    judge = SmallJudge.load(version, resolved.folder)
+    total = sum(row.split == "test" for row in rows)
+    watched = _Watched(judge=judge, on_batch=_counter(total, on_judged))
+    report = evaluate(watched, version, dataset, rows, training=_training_record(resolved))
+    if version.dtype in QUANTISED:
+        report = replace(report, against_parent=against_parent(resolved, rows, registry))
+    return keep(resolved, report, rules, registry, settings)
+
+
+def check_dataset(version: JudgeVersion, dataset: DatasetVersion) -> None:
+    """Refuse another dataset than the one a version was trained on. Raises ConflictError."""
     if dataset.digest != version.dataset_digest:
         raise ConflictError(
             f"The dataset {dataset.id} here is not the one that {version.id} was trained on.",
@@ -60,12 +75,6 @@ def evaluate_version(
             got=f"digest {dataset.digest[:16]}…",
             next_step="train a judge on the dataset here",
         )
-    rows = load_rows(Blobs(settings.blobs), dataset)
-    judge = SmallJudge.load(version, resolved.folder)
-    total = sum(row.split == "test" for row in rows)
-    watched = _Watched(judge=judge, on_batch=_counter(total, on_judged))
-    report = evaluate(watched, version, dataset, rows, training=_training_record(resolved))
-    return keep(resolved, report, rules, registry, settings)
 
 
 def _counter(total: int, on_judged: OnJudged | None) -> Callable[[int], None]:

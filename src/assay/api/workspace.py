@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Self
 
 from assay.api.criteria import criterion_names, read_criterion
 from assay.api.extras import needs_models
+from assay.api.keys import MadeKey, make_key
 from assay.api.loaded_judge import LoadedJudge, loaded
 from assay.api.summaries import VersionSummary, summary_of
 from assay.config import Settings, find_workspace, read_settings
+from assay.datasets.agreement_gate import check_agreement
 from assay.datasets.freezing import freeze
 from assay.datasets.frozen_rows import load_rows
-from assay.datasets.minimums import ACCEPTED_LABELS, MIN_TEST_PER_CLASS, FreezeSettings
+from assay.datasets.minimums import ACCEPTED_LABELS, MIN_TEST_PER_CLASS, Consensus, FreezeSettings
 from assay.datasets.splits import DEFAULT_SHARES
 from assay.ingest.checking import FileCheck, check_file
 from assay.ingest.importing import ImportResult, import_file
@@ -33,14 +35,22 @@ from assay.schema.dataset import DatasetVersion, Split
 from assay.schema.errors import InputError, RefusedError, shown
 from assay.schema.judge_version import JudgeVersion
 from assay.schema.label import LabelSource
-from assay.store import datasets
+from assay.store import datasets, keys
 from assay.store.blobs import Blobs
 from assay.store.database import Database, open_database
+from assay.store.keys import ApiKey
 
 if TYPE_CHECKING:
+    from assay.api.certifying import Certified, CertifyRequest
     from assay.api.evaluation import OnJudged
+    from assay.api.labelling import Labelling
+    from assay.api.quantizing import Quantised
     from assay.api.reports import Evaluation
+    from assay.api.truth import Truth
+    from assay.serving.rungs import Rungs
+    from assay.store.spending import Spent
     from assay.training.train import OnProgress, TrainedJudge, TrainingRequest
+    from assay.validation.probes import Probed
 
 # Imports inside methods: torch and scikit-learn take seconds to load, and a small install has no torch at all.
 
@@ -73,6 +83,20 @@ class Workspace:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @property
+    def labelling(self) -> "Labelling":
+        """Queues, labellers and what to label next."""
+        from assay.api.labelling import Labelling  # noqa: PLC0415
+
+        return Labelling(self._database, self.load)
+
+    @property
+    def truth(self) -> "Truth":
+        """Agreement, consensus, audits and changes of criteria."""
+        from assay.api.truth import Truth  # noqa: PLC0415
+
+        return Truth(self._database, self._blobs, self.settings)
 
     def criterion(self, name: str) -> Criterion:
         """The criterion in `criteria/<name>.toml`. Raises NotFoundError, InputError."""
@@ -116,6 +140,7 @@ class Workspace:
         shares: dict[Split, float] | None = None,
         accept_labels: Sequence[LabelSource] = ACCEPTED_LABELS,
         min_test_per_class: int | None = None,
+        consensus: Consensus = "majority",
     ) -> DatasetVersion:
         """Freeze the labelled examples of a criterion. None takes assay.toml's value, then the default.
 
@@ -127,6 +152,7 @@ class Workspace:
             shares=shares or self.settings.shares or DEFAULT_SHARES,
             accept_labels=tuple(accept_labels),
             min_test_per_class=MIN_TEST_PER_CLASS if minimum is None else minimum,
+            consensus=consensus,
         )
         return freeze(self._database, self._blobs, self.criterion(criterion), settings)
 
@@ -161,11 +187,14 @@ class Workspace:
         request: "TrainingRequest | None" = None,
         *,
         dataset: str | None = None,
+        waive_agreement: str | None = None,
         on_progress: "OnProgress | None" = None,
     ) -> "TrainedJudge":
         """Train a judge on a dataset, by default the newest one, and set the alias `candidate` to it.
 
-        Killed at any moment, the same call goes on. Errors as `training.train.train`.
+        Killed at any moment, the same call goes on. `waive_agreement` says why it is trained although the labellers may
+        agree less than the criterion's floor; it stands in the log of the alias. Raises RefusedError (that floor), and
+        as `training.train.train`.
         """
         with needs_models():
             from assay.training.train import TrainingRequest, train  # noqa: PLC0415
@@ -173,8 +202,10 @@ class Workspace:
         frozen = self.newest_dataset(criterion) if dataset is None else self._dataset_of(criterion, dataset)
         asked = request or TrainingRequest(backbone=self.settings.backbone)
         rows = load_rows(self._blobs, frozen)
+        if waive_agreement is None:
+            check_agreement(frozen, rows, self.criterion(criterion))
         trained = train(frozen, rows, self.registry, asked, runs=self.settings.runs, on_progress=on_progress)
-        self.alias(trained.id, "candidate", reason=f"trained on {frozen.id}")
+        self.alias(trained.id, "candidate", reason=f"trained on {frozen.id}{_waived(waive_agreement)}")
         return trained
 
     def evaluate(self, ref: str, *, on_judged: "OnJudged | None" = None) -> "Evaluation":
@@ -203,6 +234,92 @@ class Workspace:
     def card(self, ref: str) -> Path:
         """The judge card, drawn anew from the stored report. Errors as `gate`."""
         return self.gate(ref).card
+
+    def certify(self, ref: str, request: "CertifyRequest", *, on_judged: "OnJudged | None" = None) -> "Certified":
+        """Certify a judge's two thresholds on rows drawn from production, and store the child that has them.
+
+        An infeasible certificate is an answer: `child` is None. Raises NotFoundError, InputError (not binary),
+        RefusedError (not certifiable from this sample), MissingExtraError.
+        """
+        from assay.api.certification_rows import calibration_rows, certification_rows  # noqa: PLC0415
+        from assay.api.certifying import certify_version, check_binary, store_certified  # noqa: PLC0415
+
+        resolved = self.resolve(ref)
+        check_binary(resolved.version)
+        rows = certification_rows(self._database, self._blobs, resolved.version, request, self.settings.person)
+        calibration = calibration_rows(self._database, self._blobs, resolved.version)
+        made = certify_version(loaded(resolved.version, resolved.folder), rows, calibration, request, on_judged)
+        return store_certified(self.registry, resolved, made, self.settings.runs)
+
+    def quantize(
+        self,
+        ref: str,
+        to: str = "int8",
+        *,
+        on_stage: Callable[[str], None] = lambda stage: None,
+        on_judged: "OnJudged | None" = None,
+    ) -> "Quantised":
+        """A child with 8-bit weights, calibrated and evaluated, and how it stands against its parent.
+
+        Raises InputError, RefusedError (quantised already), UnsupportedJudgeError (decoders, processors without VNNI),
+        NotFoundError, IntegrityError.
+        """
+        with needs_models():
+            from assay.api.quantizing import quantise_version  # noqa: PLC0415
+
+        resolved = self.resolve(ref)
+        dataset = self.dataset(resolved.version.dataset)
+        return quantise_version(
+            resolved, to, dataset, self.registry, self.settings, on_stage=on_stage, on_judged=on_judged
+        )
+
+    def set_fallback(self, ref: str, chain: str) -> JudgeVersion:
+        """A child version with another chain, `llm:NAME,rules:FILE,ACTION`. Raises InputError, NotFoundError."""
+        from assay.api.fallback_plans import child_with_fallback  # noqa: PLC0415
+
+        return child_with_fallback(self.registry, self.resolve(ref), chain, self.settings)
+
+    def set_escalation(self, ref: str, to: str | None) -> JudgeVersion:
+        """A child version that escalates elsewhere (`llm:NAME=DEFAULT`, `judge:VERSION`, `human`; None: nowhere).
+
+        Raises InputError, NotFoundError.
+        """
+        from assay.api.fallback_plans import child_with_escalation  # noqa: PLC0415
+
+        return child_with_escalation(self.registry, self.resolve(ref), to, self.settings)
+
+    def spending(self, month: str | None = None) -> "tuple[Spent, ...]":
+        """What language models cost in a month (`2026-11`; by default the current one), by purpose and model."""
+        from assay.api.language_models import ledger_of  # noqa: PLC0415
+
+        return ledger_of(self._database, self.settings).month(month)
+
+    def rungs(self) -> "Rungs":
+        """What fallback chains and escalators are made from. Raises InputError, NotFoundError (prices)."""
+        from assay.api.language_models import rungs_of  # noqa: PLC0415
+
+        return rungs_of(self._database, self.settings)
+
+    def probe(
+        self,
+        ref: str,
+        *,
+        rows: int = 300,
+        names: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        on_batch: Callable[[int], None] | None = None,
+    ) -> "tuple[str, list[Probed]]":
+        """Change what should not matter in test rows of the judge's dataset; its id, and how often its answer flips.
+
+        Raises NotFoundError, IntegrityError, InputError (an unknown probe).
+        """
+        from assay.validation.probes import probe  # noqa: PLC0415
+
+        resolved = self.resolve(ref)
+        frozen = self.dataset(resolved.version.dataset)
+        test = [row.example for row in load_rows(self._blobs, frozen) if row.split == "test"]
+        judge = loaded(resolved.version, resolved.folder).running
+        return judge.id, probe(judge, test[:rows], names=names or None, remove=remove, on_batch=on_batch)
 
     def promote(self, ref: str, *, reason: str, waiver: str | None = None) -> Promotion:
         """Make a version champion. Raises RefusedError with the reason of every failed gate."""
@@ -238,6 +355,22 @@ class Workspace:
         resolved = self.resolve(ref)
         return loaded(resolved.version, resolved.folder)
 
+    def add_key(
+        self, name: str, scopes: Sequence[str], *, requests_per_minute: int | None = None, expires: str | None = None
+    ) -> MadeKey:
+        """Make an API key for the server. Raises InputError."""
+        return make_key(self._database, name, scopes, requests_per_minute=requests_per_minute, expires=expires)
+
+    def keys(self) -> tuple[ApiKey, ...]:
+        """The API keys, oldest first."""
+        with self._database.read() as connection:
+            return keys.every(connection)
+
+    def revoke_key(self, key_id: str) -> None:
+        """From now on an API key opens nothing. Raises NotFoundError."""
+        with self._database.begin() as connection:
+            keys.revoke(connection, key_id)
+
     @staticmethod
     def verify(folder: Path) -> JudgeVersion:
         """Check any judge folder against its own digests. Raises NotFoundError, IntegrityError."""
@@ -267,3 +400,7 @@ class Workspace:
             format=file_format,
             max_malformed_share=max_malformed_share,
         )
+
+
+def _waived(why: str | None) -> str:
+    return "" if why is None else f"; the agreement floor was waived: {why}"

@@ -7,7 +7,23 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from assay.cli import data, demo, doctor, evaluation, judging, registry, start, training
+from assay.cli import (
+    certification,
+    data,
+    demo,
+    doctor,
+    evaluation,
+    fallback,
+    importing,
+    judging,
+    labelling,
+    quantizing,
+    registry,
+    serving,
+    start,
+    training,
+    truth,
+)
 from assay.cli.failures import STOPPED, report_failure, report_stop
 
 HELP = """Small-language-model judges: from labelled examples to a gated, calibrated verdict.
@@ -58,6 +74,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(help="Import, check, freeze and list data.", no_args_is_help=True)
+label_app = typer.Typer(help="The labelling page: who labels, what, and what came of it.", no_args_is_help=True)
+queue_app = typer.Typer(help="Make, list, show and close queues.", no_args_is_help=True)
+labellers_app = typer.Typer(help="Add, list and remove those who label.", no_args_is_help=True)
 
 
 @app.callback()
@@ -70,10 +89,31 @@ def options(
 
 app.command("init")(start.init)
 app.add_typer(data_app, name="data")
-data_app.command("import")(data.import_data)
-data_app.command("check")(data.check)
+data_app.command("import")(importing.import_data)
+data_app.command("check")(importing.check)
 data_app.command("freeze")(data.freeze)
 data_app.command("list")(data.list_data)
+data_app.command("next")(labelling.data_next)
+data_app.command("audit")(truth.audit)
+data_app.command("agreement")(truth.agreement)
+data_app.command("consensus")(truth.consensus)
+criteria_app = typer.Typer(help="Versions of a criterion: what moved, what becomes of labels.", no_args_is_help=True)
+app.add_typer(criteria_app, name="criteria")
+criteria_app.command("diff")(truth.diff)
+criteria_app.command("sample")(truth.sample)
+app.command("probe")(truth.probe)
+app.add_typer(label_app, name="label")
+label_app.command("serve")(labelling.serve)
+label_app.command("export")(labelling.export)
+label_app.add_typer(queue_app, name="queue")
+queue_app.command("make")(labelling.queue_make)
+queue_app.command("list")(labelling.queue_list)
+queue_app.command("show")(labelling.queue_show)
+queue_app.command("close")(labelling.queue_close)
+label_app.add_typer(labellers_app, name="labellers")
+labellers_app.command("add")(labelling.labellers_add)
+labellers_app.command("list")(labelling.labellers_list)
+labellers_app.command("remove")(labelling.labellers_remove)
 app.command("train")(training.train)
 app.command("evaluate")(evaluation.evaluate)
 app.command("gate")(evaluation.gate)
@@ -81,12 +121,23 @@ app.command("card")(evaluation.card)
 app.command("promote")(registry.promote)
 app.command("rollback")(registry.rollback)
 app.command("alias")(registry.alias)
+app.command("certify")(certification.certify)
+app.command("quantize")(quantizing.quantize)
+app.command("fallback")(fallback.fallback)
+app.command("escalation")(fallback.escalation)
+app.command("spending")(fallback.spending)
 app.command("judge")(judging.judge)
 app.command("list")(registry.list_versions)
 app.command("show")(registry.show)
 app.command("history")(registry.history)
 app.command("verify")(registry.verify)
 app.command("adopt")(registry.adopt)
+app.command("serve")(serving.serve)
+keys_app = typer.Typer(help="API keys of the server: add, list, revoke.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+keys_app.command("add")(serving.add_key)
+keys_app.command("list")(serving.list_keys)
+keys_app.command("revoke")(serving.revoke_key)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

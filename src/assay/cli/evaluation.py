@@ -27,10 +27,10 @@ def evaluate(ref: Ref, workspace: WorkspaceOption = None, json: JsonOption = Fal
     with open_workspace(workspace) as here, progress("judging the test rows") as report:
         found = here.evaluate(ref, on_judged=report)
     screen.table(("measure", "value (95 % interval)", *_rivals(found)), measure_rows(found))
-    _say_decision(screen, found.decision)
+    say_decision(screen, found.decision)
     screen.say(f"Card: {found.card}")
     screen.say(f"Next: assay promote {found.version.id}" if found.decision.passed else "Next: read the card")
-    screen.done({**_decision_values(found), **_measure_values(found)})
+    screen.done(evaluation_values(found))
 
 
 def gate(
@@ -54,7 +54,7 @@ def gate(
         ],
         numbers_from=9,
     )
-    _say_decision(screen, found.decision)
+    say_decision(screen, found.decision)
     screen.done(_decision_values(found))
     if check and not found.decision.passed:
         raise typer.Exit(NOT_PASSED)
@@ -105,7 +105,13 @@ def _text(measures: "Measures", name: str) -> str:
     return "-" if one is None else estimate(one.value, one.low, one.high)
 
 
-def _say_decision(screen: Screen, decision: "GateDecision") -> None:
+def evaluation_values(found: "Evaluation") -> dict[str, Any]:
+    """An evaluation as plain JSON values."""
+    return {**_decision_values(found), **_measure_values(found)}
+
+
+def say_decision(screen: Screen, decision: "GateDecision") -> None:
+    """Whether a judge may be promoted, and why not."""
     if decision.passed:
         screen.say(f"{decision.judge} may be promoted.", style="bold green")
         return

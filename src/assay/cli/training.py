@@ -10,10 +10,13 @@ import typer
 from assay.cli.opening import open_workspace
 from assay.cli.options import JsonOption, WorkspaceOption, pairs
 from assay.cli.progress import progress
-from assay.cli.screen import Screen
+from assay.cli.screen import Screen, estimate
+from assay.registry.refs import did_you_mean
 from assay.schema.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from assay.schema.criterion import Criterion
+    from assay.schema.example import Example
     from assay.training.loop import Fit
     from assay.training.train import OnProgress, TrainedJudge
 
@@ -26,12 +29,18 @@ def train(
     backbone: Annotated[
         str | None, typer.Option(help="minilm, a hub id, or a folder; by default what assay.toml says.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="lora (the default), full, or head.")] = None,
+    method: Annotated[str | None, typer.Option(help="lora (the default), alora, full, or head.")] = None,
     epochs: Annotated[int | None, typer.Option(help="At most; training stops early on dev.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the backbone or its adapters.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longer texts are cut, and say so.")] = None,
     lora_rank: Annotated[int | None, typer.Option(help="Of the adapters.")] = None,
+    lora_layers: Annotated[
+        str | None, typer.Option(metavar="all|top:K", help="The layers that LoRA changes; below them judges share.")
+    ] = None,
+    explanation_weight: Annotated[
+        float | None, typer.Option(help="Of the labels' explanations in the loss of a decoder; 0 leaves them out.")
+    ] = None,
     layout: Annotated[str | None, typer.Option(help="Decoders: instruction-first or content-first.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
     threshold: Annotated[
@@ -41,6 +50,13 @@ def train(
     base_rate: Annotated[
         float | None, typer.Option(help="The positive share in production; by default what the criterion declares.")
     ] = None,
+    traffic: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Production rows, no labels needed: the base rate is estimated on them."),
+    ] = None,
+    traffic_field: Annotated[
+        list[str] | None, typer.Option(metavar="TARGET=COLUMN", help="Read a field of that file from another column.")
+    ] = None,
     label_token: Annotated[
         list[str] | None, typer.Option(metavar="LABEL=TEXT", help="Decoders: the token that stands for a label.")
     ] = None,
@@ -48,8 +64,21 @@ def train(
         str | None, typer.Option(help="float32 or bfloat16; by default the fastest that this processor has.")
     ] = None,
     fallback: Annotated[
-        str, typer.Option(help="What holds when the judge cannot run: allow, flag, block or allow-and-flag.")
-    ] = "allow-and-flag",
+        str | None,
+        typer.Option(
+            metavar="CHAIN",
+            help="Who answers when the judge cannot run: [llm:NAME,][rules:FILE,] and allow, flag, block or "
+            "allow-and-flag; by default what assay.toml says.",
+        ),
+    ] = None,
+    escalate: Annotated[
+        str | None,
+        typer.Option(metavar="TO", help="Who decides what it declines: llm:NAME, judge:VERSION or human, =DEFAULT."),
+    ] = None,
+    waive_agreement: Annotated[
+        str | None,
+        typer.Option(metavar="WHY", help="Train although labellers may agree less than the criterion's floor."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Of the judge; by default the criterion's.")] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
@@ -65,13 +94,20 @@ def train(
         "batch_size": batch_size,
         "max_tokens": max_tokens,
         "lora_rank": lora_rank,
+        "lora_layers": lora_layers,
+        "explanation_weight": explanation_weight,
         "layout": _one_of(layout, "--layout", ("instruction-first", "content-first")),
         "seed": seed,
     }
     with open_workspace(workspace) as here:
         _check_policy(threshold)
-        criterion_key = here.criterion(criterion).key  # before torch is loaded: seconds for a mistyped name
+        asked = here.criterion(criterion)  # before torch is loaded: seconds for a mistyped name or file
+        examples = _traffic(screen, traffic, asked, traffic_field or [])
         from assay.api.extras import needs_models  # noqa: PLC0415
+        from assay.api.fallback_plans import parse_escalation, parse_fallback  # noqa: PLC0415
+
+        plan = parse_fallback(fallback or here.settings.fallback, here.settings, asked)
+        to = escalate or here.settings.escalate
 
         with needs_models():
             from assay.training.calibration import DecisionSettings  # noqa: PLC0415
@@ -80,15 +116,20 @@ def train(
         request = TrainingRequest(
             backbone=_place(backbone) or here.settings.backbone,
             name=name,
-            method=cast(Any, _one_of(method, "--method", ("head", "lora", "full"))),
+            method=cast(Any, _one_of(method, "--method", ("head", "lora", "alora", "full"))),
             overrides=overrides,
             label_tokens=pairs(label_token or [], "--label-token"),
             dtype=cast(Any, _one_of(dtype, "--dtype", ("float32", "bfloat16"))),
-            decision=DecisionSettings(policy=threshold, base_rate=base_rate),
-            fallback=cast(Any, _one_of(fallback, "--fallback", ("allow", "flag", "block", "allow-and-flag"))),
+            decision=DecisionSettings(policy=threshold, base_rate=base_rate, traffic=examples),
+            fallback=plan.action,
+            fallback_chain=plan.chain,
+            escalation=None if to is None else parse_escalation(to, here.settings, here.registry, asked),
+            files=plan.files,
         )
-        with _watched(f"training {criterion_key}", batch_size or ROWS_A_STEP) as on_progress:
-            trained = here.train(criterion, request, dataset=dataset, on_progress=on_progress)
+        with _watched(f"training {asked.key}", batch_size or ROWS_A_STEP) as on_progress:
+            trained = here.train(
+                criterion, request, dataset=dataset, waive_agreement=waive_agreement, on_progress=on_progress
+            )
     _say(screen, trained)
     screen.done(_values(trained))
 
@@ -113,6 +154,8 @@ def _say(screen: Screen, trained: "TrainedJudge") -> None:
     decision, calibration = trained.version.decision, trained.version.calibration
     at = "" if decision.threshold is None else f", threshold {decision.threshold:.3f} ({decision.policy})"
     screen.say(f"calibrated with {calibration.calibrator} on {calibration.rows:,} rows{at}")
+    for label, rate in trained.base_rates.items():
+        screen.say(f"share of {label} in the traffic: {estimate(rate.value, rate.low, rate.high)}, on {rate.n:,} rows")
     screen.say(f"{trained.id} is trained; {trained.version.name}@candidate points at it.")
     screen.say(f"Next: assay evaluate {trained.version.name}@candidate")
 
@@ -145,12 +188,33 @@ def _values(trained: "TrainedJudge") -> dict[str, Any]:
         "rows_per_s": fit.rows_per_s,
         "calibrator": version.calibration.calibrator,
         "threshold": version.decision.threshold,
+        "production_base_rate": dict(version.calibration.production_base_rate),
+        "rate_source": version.calibration.rate_source,
+        "estimated_base_rate": {label: rate.to_dict() for label, rate in trained.base_rates.items()},
     }
+
+
+def _traffic(screen: Screen, file: Path | None, criterion: "Criterion", columns: list[str]) -> "tuple[Example, ...]":
+    if file is None:
+        if columns:
+            raise InputError("--traffic-field is about a file of traffic.", next_step="give --traffic FILE")
+        return ()
+    from assay.ingest.unlabelled import read_unlabelled  # noqa: PLC0415
+
+    found = read_unlabelled(file, criterion, pairs(columns, "--traffic-field"))
+    if found.malformed:
+        screen.say(f"{found.malformed:,} rows of {file.name} hold nothing to judge and are left out", style="yellow")
+    return found.examples
 
 
 def _one_of(given: str | None, option: str, known: tuple[str, ...]) -> str | None:
     if given is not None and given not in known:
-        raise InputError(f"{option} is unknown.", required=f"one of {', '.join(known)}", got=shown(given))
+        raise InputError(
+            f"{option} is unknown.",
+            required=f"one of {', '.join(known)}",
+            got=shown(given),
+            next_step=did_you_mean(given, known),
+        )
     return given
 
 

@@ -124,7 +124,7 @@ def save_lora(model: PeftModel, folder: Path, backbone: Backbone) -> None:
 
 
 def load_lora(model: nn.Module, folder: Path) -> Any:
-    """The backbone with an adapter merged into its weights. Activated LoRA, which cannot be merged, stays an adapter."""
+    """The backbone with an adapter merged into its weights; activated LoRA cannot be merged and stays beside them."""
     with _quiet():
         adapted = PeftModel.from_pretrained(model, str(folder / ADAPTER_FOLDER), use_safetensors=True)
         return adapted if _is_activated(adapted) else adapted.merge_and_unload()

@@ -145,6 +145,11 @@ class Registry:
         with self._database.read() as connection:
             return aliases.pointing(connection, name)
 
+    def pointing(self) -> Mapping[str, Mapping[str, str]]:
+        """Name → alias → version id, for every name: one look at all aliases."""
+        with self._database.read() as connection:
+            return aliases.every_pointing(connection)
+
     def _record(self, target: Path, version: JudgeVersion) -> str:
         placed = verify(target)
         if placed.digest != version.digest:

@@ -22,6 +22,11 @@ HEADINGS: Mapping[Field, str] = {
 _OTHERS = ("Question", "Answer with one of", "Verdict", "system", "user", "assistant", "tool")
 _HEADING = re.compile(rf"\s*(?:{'|'.join(word.casefold() for word in (*HEADINGS.values(), *_OTHERS))})\s*:")
 
+# format characters of the basic plane, and the tags
+_INVISIBLE = dict.fromkeys(
+    code for code in (*range(0x10000), *range(0xE0000, 0xE0080)) if unicodedata.category(chr(code)) == "Cf"
+)
+
 
 def quoted(text: str) -> str:
     r"""The text with `> ` before every line that reads like a heading.
@@ -36,6 +41,7 @@ def quoted(text: str) -> str:
 
 
 def _plain(line: str) -> str:
-    """As it looks. Only the beginning counts, so a long line costs nothing."""
-    start = unicodedata.normalize("NFKC", line[:200]).casefold()
-    return "".join(char for char in start if unicodedata.category(char) != "Cf")
+    """As it looks."""
+    if line.isascii():
+        return line.casefold()
+    return unicodedata.normalize("NFKC", line.translate(_INVISIBLE)).casefold()

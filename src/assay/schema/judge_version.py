@@ -19,7 +19,7 @@ from assay.schema.verdict import Action, Mode
 Family: TypeAlias = Literal["encoder", "decoder"]
 Method: TypeAlias = Literal["head", "lora", "alora", "full"]
 Layout: TypeAlias = Literal["instruction-first", "content-first"]
-Dtype: TypeAlias = Literal["float32", "bfloat16"]
+Dtype: TypeAlias = Literal["float32", "bfloat16", "int8"]
 UNDIGESTED = ("created_at",)
 
 

@@ -89,6 +89,14 @@ def pointing(connection: Connection, name: str) -> Mapping[str, str]:
     return dict(connection.execute(rows).all())
 
 
+def every_pointing(connection: Connection) -> Mapping[str, Mapping[str, str]]:
+    """Name → alias → version id, for all aliases that are set."""
+    found: dict[str, dict[str, str]] = {}
+    for name, alias, version in connection.execute(select(aliases.c.name, aliases.c.alias, aliases.c.version)):
+        found.setdefault(name, {})[alias] = version
+    return found
+
+
 def history(connection: Connection, name: str, alias: str | None = None) -> tuple[Promotion, ...]:
     """The log of a name, or of one of its aliases, oldest first."""
     rows = select(promotions).where(promotions.c.name == name).order_by(promotions.c.sequence)

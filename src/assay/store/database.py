@@ -11,6 +11,7 @@ table.
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -31,6 +32,7 @@ __all__ = [
 
 BUSY_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10
+TURN_TIMEOUT_S = 5.0
 _SWITCH_RETRY_S = 0.02
 _BEGIN = "assay_begin"  # execution option: the statement that opens a transaction on SQLite
 
@@ -41,6 +43,8 @@ class Database:
     def __init__(self, engine: Engine, *, where: str) -> None:
         self._engine = engine
         self._where = where
+        # SQLite polls for its lock; threads of one process queue here instead, and are served in order
+        self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
         if engine.dialect.name == "sqlite":
             self._writing: Engine = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             self._reading: Engine = engine.execution_options(**{_BEGIN: "BEGIN"})
@@ -51,7 +55,7 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A write transaction: committed at the end, rolled back on any exception. Raises AssayError."""
-        with as_refusals(self._where), self._writing.begin() as connection:
+        with self._turn(), as_refusals(self._where), self._writing.begin() as connection:
             yield connection
 
     @contextmanager
@@ -59,6 +63,15 @@ class Database:
         """A read-only transaction that sees one state of the database throughout. Raises AssayError."""
         with as_refusals(self._where), self._reading.connect() as connection:
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        mine = self._writer is not None and self._writer.acquire(timeout=TURN_TIMEOUT_S)
+        try:
+            yield  # without a turn in time, SQLite itself says that the database is busy
+        finally:
+            if mine and self._writer is not None:
+                self._writer.release()
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,7 +1,8 @@
 """The tables of examples and of their labels.
 
 An example is written once and never changed; a label is never changed either: when a labeller answers anew, a newer
-row is added and readers take each labeller's newest. Whole imports are streamed in both directions.
+row is added and readers take each labeller's newest. An answer taken back is a newer row too: the answer before it
+again, or, where there was none, a row marked as withdrawn. Whole imports are streamed in both directions.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +10,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from sqlalchemy import Column, Connection, ForeignKey, Index, String, Subquery, Table, func, insert, select
+from sqlalchemy import Column, Connection, ForeignKey, Index, Select, String, Subquery, Table, func, insert, select
 
 from assay.schema.errors import ConflictError, NotFoundError, shown
 from assay.schema.example import Example
 from assay.schema.ids import utc_now
-from assay.schema.label import Label
+from assay.schema.label import Label, LabelSource
 from assay.store import criteria
 from assay.store.imports import imports
 from assay.store.tables import (
@@ -60,6 +61,7 @@ labels = Table(
     record_column(),
     _import_column(),
     time_column("created_at"),
+    Column("withdrawn_at", String, nullable=True),  # set: from this row on the labeller says nothing of the example
     Index("ix_labels_current", "criterion_key", "example_id", "labeller", "sequence"),
     Index("ix_labels_example_id", "example_id"),
 )
@@ -119,6 +121,7 @@ def iter_labelled(connection: Connection, criterion_key: str) -> Iterator[tuple[
         .select_from(current)
         .join(labels, labels.c.sequence == current.c.sequence)
         .join(examples, examples.c.id == labels.c.example_id)
+        .where(labels.c.withdrawn_at.is_(None))
         .order_by(examples.c.id, labels.c.labeller)
         .execution_options(yield_per=BATCH_ROWS)
     )
@@ -128,10 +131,26 @@ def iter_labelled(connection: Connection, criterion_key: str) -> Iterator[tuple[
         yield from_text(Example, text, where="an example of the database"), opinions
 
 
+def take_back(connection: Connection, label: Label) -> None:
+    """Take a labeller's newest answer back: the one before it holds again, or none. Call it for a label that was added,
+    in the order of the answers.
+    """
+    lock(connection, labels)
+    opinions = select(labels).where(
+        labels.c.example_id == label.example_id,
+        labels.c.criterion_key == label.criterion,
+        labels.c.labeller == label.labeller,
+    )
+    newest, *older = connection.execute(opinions.order_by(labels.c.sequence.desc()).limit(2)).mappings()
+    again = {**(older[0] if older else {**newest, "withdrawn_at": utc_now()}), "created_at": utc_now()}
+    connection.execute(insert(labels), [{name: value for name, value in again.items() if name != "sequence"}])
+
+
 def counts(connection: Connection, criterion_key: str) -> Counts:
     """Counts of the examples and current labels of a criterion."""
     current = _current(criterion_key)
-    rows = select(labels).join(current, labels.c.sequence == current.c.sequence).subquery()
+    newest = select(labels).join(current, labels.c.sequence == current.c.sequence)
+    rows = newest.where(labels.c.withdrawn_at.is_(None)).subquery()
     by_value = select(rows.c.value, func.count()).group_by(rows.c.value).order_by(rows.c.value)
     by_source = select(rows.c.source, func.count()).group_by(rows.c.source).order_by(rows.c.source)
     return Counts(
@@ -140,6 +159,13 @@ def counts(connection: Connection, criterion_key: str) -> Counts:
         by_value=dict(connection.execute(by_value).all()),
         by_source=dict(connection.execute(by_source).all()),
     )
+
+
+def labelled_by(criterion_key: str, source: LabelSource) -> Select[str]:
+    """The ids of the examples that have a current label of this source, as a query to build on."""
+    current = _current(criterion_key)
+    newest = select(labels.c.example_id).join(current, labels.c.sequence == current.c.sequence)
+    return newest.where(labels.c.source == source, labels.c.withdrawn_at.is_(None))
 
 
 def _current(criterion_key: str) -> Subquery:
@@ -210,13 +236,14 @@ def _is_known(opinion: _Opinion, given: Sequence[_Opinion]) -> bool:
 def _opinions(connection: Connection, batch: Sequence[Label]) -> _Opinions:
     row = labels.c
     rows = connection.execute(
-        select(row.example_id, row.criterion_key, row.labeller, row.value, row.source, row.given_at)
+        select(row.example_id, row.criterion_key, row.labeller, row.value, row.source, row.given_at, row.withdrawn_at)
         .where(row.example_id.in_({label.example_id for label in batch}))
         .order_by(row.sequence)
     )
     opinions: _Opinions = {}
-    for example_id, criterion_key, labeller, value, source, given_at in rows:
-        opinions.setdefault((example_id, criterion_key, labeller), []).append((value, source, given_at))
+    for example_id, criterion_key, labeller, value, source, given_at, withdrawn_at in rows:
+        opinion = (value, source, given_at) if withdrawn_at is None else ("", source, withdrawn_at)
+        opinions.setdefault((example_id, criterion_key, labeller), []).append(opinion)
     return opinions
 
 

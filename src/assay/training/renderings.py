@@ -20,35 +20,34 @@ DECODER_TEMPLATE = "verdict.v2"
 def rendering_for(
     criterion: Criterion, backbone: Backbone, settings: TrainingSettings, label_tokens: Mapping[str, str]
 ) -> Rendering:
-    """The rendering of a new judge; `label_tokens` (label → text) decides where given. Raises InputError."""
+    """The rendering of a new judge; `label_tokens` (label → text) decides where given.
+
+    Raises InputError for label tokens that cannot be, and where the template alone does not fit into the window.
+    """
+    decoder = backbone.family == "decoder"
+    tokenizer = backbone.load_tokenizer()
+    tokens = label_token_ids(tokenizer, criterion.labels, label_tokens) if decoder else {}
     rendering = Rendering(
-        template=ENCODER_TEMPLATE,
+        template=DECODER_TEMPLATE if decoder else ENCODER_TEMPLATE,
         layout=settings.layout,
         reads=criterion.reads,
         max_tokens=settings.max_tokens,
         truncate=tuple(name for name in DEFAULT_TRUNCATE if name in criterion.reads),
-        label_tokens={},
+        label_tokens=tokens,
+        label_texts=label_texts(tokenizer, tokens),
     )
-    if backbone.family == "encoder":
-        return rendering
-    tokenizer = backbone.load_tokenizer()
-    tokens = label_token_ids(tokenizer, criterion.labels, label_tokens)
-    rendering = dataclasses.replace(
-        rendering, template=DECODER_TEMPLATE, label_tokens=tokens, label_texts=label_texts(tokenizer, tokens)
-    )
+    reader, example = Tokens(tokenizer, backbone.family, criterion, rendering), _stand_in(criterion)
+    reader.rows([example])  # refuses what does not fit
     if settings.method != "alora":
         return rendering
-    return dataclasses.replace(rendering, invocation_tokens=_invocation(tokenizer, criterion, rendering))
+    # The whole ending: as long as that, its last occurrence in a row can only be the ending, whatever the content
+    # spells, so that a search for it (PEFT) and the place of the last segment (the engine) always agree.
+    return dataclasses.replace(rendering, invocation_tokens=reader.ending(example))
 
 
-def _invocation(tokenizer: Any, criterion: Criterion, rendering: Rendering) -> tuple[int, ...]:
-    """The whole ending of the judge's rows.
-
-    As long as the ending itself, its last occurrence in a row can only be the ending, whatever the content spells: a
-    search for it (PEFT) and the place of the last segment (the engine) agree always.
-    """
-    some_text: dict[str, Any] = {
+def _stand_in(criterion: Criterion) -> Example:
+    """An example with some text in every field that is read: template and ending are the same for all."""
+    text: dict[str, Any] = {
         field: (Turn(role="user", content="…"),) if field == "turns" else "…" for field in criterion.reads
     }
-    tokens = Tokens(tokenizer, "decoder", criterion, rendering)
-    return tokens.ending(Example(id="any", **some_text))
+    return Example(id="any", **text)

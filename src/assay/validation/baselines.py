@@ -96,7 +96,7 @@ def baselines(
     )
     if len(set(codes.tolist())) < MIN_CLASSES:
         return (majority,)
-    answered = _bag_of_words(train, calibration, outcomes, choice or ThresholdChoice())
+    answered = bag_of_words(train, calibration, outcomes, choice or ThresholdChoice())
     what = "logistic regression on words, word pairs and length, trained on the same rows"
     return majority, compared("bag-of-words", what, answered, outcomes)
 
@@ -165,9 +165,10 @@ def _differences(answered: Answered, outcomes: Outcomes) -> dict[str, Estimate]:
     }
 
 
-def _bag_of_words(
+def bag_of_words(
     train: Sequence[FrozenRow], calibration: Sequence[FrozenRow], outcomes: Outcomes, choice: ThresholdChoice
 ) -> Answered:
+    """What the second baseline says of the decided test rows, row by row. `train` holds two classes or more."""
     criterion = outcomes.criterion
     texts = _texts(train, criterion)
     features = _Features(texts)

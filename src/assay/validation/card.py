@@ -27,6 +27,8 @@ GATE_NAMES = {
     "failures": "Hardly ever fails",
     "coverage": "Answers enough",
     "expected-precision": "Flags are worth reading",
+    "few-flips": "Answers as its parent",
+    "keeps-f1": "As good as its parent",
 }
 CONTENDER_NAMES = {"majority": "Commonest answer", "bag-of-words": "Bag of words", "llm-judge": "LLM judge"}
 TOO_RARE = 0.005

@@ -20,6 +20,7 @@ from assay.validation.report import Contender, Report
 from assay.validation.wording import apart, interval, measure_name, number, percent, span, whose
 
 AGREEMENT = "krippendorff_alpha"
+QUANTISED = ("int8",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class GateRules:
     """What is required. Shares and scores lie in [0, 1]; a `bool` set to false leaves that gate out.
 
     `min_f1` is of F1 on binary scales, of macro-F1 on others. `min_expected_precision` is asked only where a production
-    base rate is declared or estimated.
+    base rate is declared or estimated. The last three are a quantised child's budget: the share of test rows that it
+    answers otherwise than its parent, the loss of F1, and the upper bound of that loss.
     """
 
     min_expert_test_rows_per_class: int = 100
@@ -39,6 +41,9 @@ class GateRules:
     max_failed_share: float = 0.01
     min_coverage: float = 0.50  # below this the other gates speak of the easy rows only
     min_expected_precision: float = 0.25  # of four flags one is real: below it people stop reading flags
+    max_flips: float = 0.02  # quantised children, against their parent
+    max_f1_loss: float = 0.01
+    max_f1_loss_bound: float = 0.03
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -77,6 +82,8 @@ def decide(report: Report, rules: GateRules | None = None) -> GateDecision:
     gates += [_failures(report, rules.max_failed_share), _coverage(report, rules.min_coverage)]
     if report.base_rates.known and report.criterion.scale.kind == "binary":
         gates.append(_expected_precision(report, rules.min_expected_precision))
+    if report.judge.dtype in QUANTISED:
+        gates += [_flips(report, rules.max_flips), _f1_loss(report, rules)]
     return GateDecision(judge=report.judge.id, dataset=report.dataset.id, gates=tuple(gates))
 
 
@@ -213,6 +220,30 @@ def _expected_precision(report: Report, required: float) -> Gate:
     words = f"in production {share} of its flags would be real"
     why = words if passed else f"{words}; the lower bound must be {percent(required)} or more"
     return _measured("expected-precision", wanted, found, passed=passed, why=why)
+
+
+def _flips(report: Report, allowed: float) -> Gate:
+    wanted = f"answers that differ from the parent’s ≤ {percent(allowed)}"
+    child = report.against_parent
+    if child is None:
+        return _unmeasured("few-flips", wanted, "it has not been compared with the judge that it was quantised from")
+    passed = child.flips.value <= allowed
+    share = f"{percent(child.flips.value)} ({percent(child.flips.low)} to {percent(child.flips.high)})"
+    words = f"it answers {share} of the test rows otherwise than {child.parent}"
+    why = words if passed else f"{words}; at most {percent(allowed)} is allowed"
+    return _measured("few-flips", wanted, child.flips, passed=passed, why=why)
+
+
+def _f1_loss(report: Report, rules: GateRules) -> Gate:
+    name = measure_name(report.main_measure)
+    wanted = f"{name} lost against the parent ≤ {rules.max_f1_loss:g}, upper bound ≤ {rules.max_f1_loss_bound:g}"
+    loss = None if report.against_parent is None else report.against_parent.f1_loss
+    if loss is None:
+        return _unmeasured("keeps-f1", wanted, f"what quantising cost in {name} could not be measured")
+    passed = loss.value <= rules.max_f1_loss and loss.high <= rules.max_f1_loss_bound
+    words = f"quantising cost {loss.value:+.3f} of {name} ({loss.low:+.3f} to {loss.high:+.3f})"
+    limit = f"; at most {rules.max_f1_loss:g}, and {rules.max_f1_loss_bound:g} at the upper bound, is allowed"
+    return _measured("keeps-f1", wanted, loss, passed=passed, why=words if passed else words + limit)
 
 
 def _measured(name: str, required: str, found: Estimate, *, passed: bool, why: str) -> Gate:

@@ -174,6 +174,39 @@ class Curves:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSize:
+    """Bytes: `disk` of the judge's own files, `shared_disk` of the backbone's where it lies elsewhere, `memory` of all
+    weights when loaded.
+    """
+
+    disk: int
+    shared_disk: int
+    memory: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstParent:
+    """A quantised child beside its parent, on the test rows as a fixed probe set.
+
+    `flips` is the share of rows with another answer (label, abstention or failure). The drifts are means over rows of
+    the largest change of any label: `score_drift` in log-odds of the raw scores, `probability_drift` after each one's
+    own calibrator. `f1_loss` is the parent's main measure minus the child's, paired; None where it is undefined.
+    """
+
+    parent: str
+    rows: int
+    flips: Estimate
+    score_drift: Estimate
+    largest_score_drift: float
+    probability_drift: Estimate
+    f1_loss: Estimate | None
+    rows_per_s: float
+    parent_rows_per_s: float
+    size: ModelSize
+    parent_size: ModelSize
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """All that was measured of one judge version on one dataset.
 
@@ -205,6 +238,7 @@ class Report:
     seed: int
     created_at: str
     format: str = FORMAT
+    against_parent: AgainstParent | None = None  # quantised children
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""

@@ -1,0 +1,167 @@
+"""`assay data import | check`: what a file brings, in earnest or only counted. Both take the same options."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast, get_args
+
+import typer
+
+from assay.cli.opening import open_workspace
+from assay.cli.options import JsonOption, WorkspaceOption, pairs
+from assay.cli.progress import progress
+from assay.cli.screen import Screen
+from assay.schema.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from assay.ingest.mapping import FieldMapping
+
+FileArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, CSV (both also .gz) or Parquet.")]
+CriterionOption: TypeAlias = Annotated[str, typer.Option(help="The name of a file in criteria/.")]
+FormatOption: TypeAlias = Annotated[str | None, typer.Option(help="jsonl, csv or parquet; else told from the suffix.")]
+FieldOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TARGET=COLUMN", help="Read a field from another column; a dotted path reaches into objects."),
+]
+GroupOption: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="PATH", help="The column of what must not straddle splits, such as meta.trace.")
+]
+MapLabelOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FROM=TO", help="What a label is called on the scale; an empty TO leaves such labels out."),
+]
+LabelSourceOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Who decided the labels: expert, crowd, author, teacher, user or rule.")
+]
+LabellerOption: TypeAlias = Annotated[str | None, typer.Option(help="The labeller's name, where rows have none.")]
+SourceOption: TypeAlias = Annotated[str, typer.Option(help="Of the texts: production, synthetic or expert.")]
+DateOption: TypeAlias = Annotated[str | None, typer.Option(help="When the labels were given (ISO 8601).")]
+KeepExtraOption: TypeAlias = Annotated[bool, typer.Option("--keep-extra", help="Keep unknown columns under meta.")]
+MalformedOption: TypeAlias = Annotated[float, typer.Option(help="The share of malformed rows that is accepted.")]
+
+
+def import_data(
+    file: FileArgument,
+    criterion: CriterionOption,
+    format: FormatOption = None,  # noqa: A002 - the word users write
+    field: FieldOption = None,
+    group: GroupOption = None,
+    map_label: MapLabelOption = None,
+    label_source: LabelSourceOption = None,
+    labeller: LabellerOption = None,
+    source: SourceOption = "production",
+    date: DateOption = None,
+    keep_extra: KeepExtraOption = False,
+    max_malformed: MalformedOption = 0.05,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Import a file of labelled examples, all of it or nothing. The same file again changes nothing.
+
+    Malformed rows are set aside in a file with their line numbers and reasons.
+
+    Example: assay data import rows.jsonl --criterion advice --label-source expert --field output=reply
+    """
+    from assay.schema.records import to_jsonable  # noqa: PLC0415
+
+    screen = Screen(json_wanted=json)
+    with open_workspace(workspace) as here:
+        asked = here.criterion(criterion)
+        mapping = _mapping(field, group, map_label, label_source, labeller, source, date, keep_extra)
+        with progress(f"importing {file.name}") as report:
+            result = here.import_data(
+                file,
+                asked,
+                mapping,
+                format=cast(Any, format),
+                max_malformed_share=max_malformed,
+                on_row=lambda rows: report(rows, None),
+            )
+    screen.say(
+        f"{result.rows:,} rows: {result.new_examples:,} new examples, {result.new_labels:,} new labels"
+        f" ({result.known_examples:,} examples and {result.known_labels:,} labels were here before)"
+    )
+    if result.nothing_new:
+        screen.say("Nothing new: all of it was imported before.")
+    if result.malformed:
+        screen.say(f"{result.malformed:,} malformed rows were set aside in {result.set_aside}", style="yellow")
+        for problem in result.problems:
+            screen.say(f"  line {problem.line}: {problem.reason}")
+    screen.say(f"Next: assay data freeze {criterion}")
+    screen.done(to_jsonable(result))
+
+
+def check(
+    file: FileArgument,
+    criterion: CriterionOption,
+    format: FormatOption = None,  # noqa: A002 - the word users write
+    field: FieldOption = None,
+    group: GroupOption = None,
+    map_label: MapLabelOption = None,
+    label_source: LabelSourceOption = None,
+    labeller: LabellerOption = None,
+    source: SourceOption = "production",
+    date: DateOption = None,
+    keep_extra: KeepExtraOption = False,
+    max_malformed: MalformedOption = 0.05,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what an import of a file would bring. Writes nothing; takes the options of the import.
+
+    Example: assay data check rows.csv --criterion advice --label-source crowd
+    """
+    from assay.schema.records import to_jsonable  # noqa: PLC0415
+
+    screen = Screen(json_wanted=json)
+    with open_workspace(workspace) as here:
+        mapping = _mapping(field, group, map_label, label_source, labeller, source, date, keep_extra)
+        found = here.check_data(
+            file, here.criterion(criterion), mapping, format=cast(Any, format), max_malformed_share=max_malformed
+        )
+    lengths = ", ".join(f"{name} {value:,}" for name, value in found.length_chars.items())
+    screen.say(f"{found.rows:,} rows, {found.examples:,} examples, {found.unlabelled:,} of them without a label")
+    screen.say(f"{found.labellers:,} labellers, {found.groups:,} groups, {found.duplicates:,} exact duplicates")
+    screen.say(f"characters judged: {lengths or 'none'}")
+    screen.table(
+        ("source", "label", "labels"),
+        [(name, label, f"{count:,}") for name, counts in found.labels.items() for label, count in counts.items()],
+        numbers_from=2,
+    )
+    if found.malformed:
+        screen.say(f"{found.malformed:,} malformed rows; the first ones:", style="yellow")
+        for problem in found.problems:
+            screen.say(f"  line {problem.line}: {problem.reason}")
+    screen.say("An import would take this file." if found.acceptable else "An import would refuse this file.")
+    screen.done(to_jsonable(found))
+
+
+def _mapping(
+    field: list[str] | None,
+    group: str | None,
+    map_label: list[str] | None,
+    label_source: str | None,
+    labeller: str | None,
+    source: str,
+    date: str | None,
+    keep_extra: bool,
+) -> "FieldMapping":
+    from assay.ingest.mapping import FieldMapping, meant  # noqa: PLC0415
+    from assay.schema.example import ExampleSource  # noqa: PLC0415
+    from assay.schema.label import LABEL_SOURCES  # noqa: PLC0415
+
+    for option, given, known in (
+        ("--label-source", label_source, LABEL_SOURCES),
+        ("--source", source, get_args(ExampleSource)),
+    ):
+        if given is not None and given not in known:
+            raise InputError(f"{option} is unknown.", required=meant(given, known), got=shown(given))
+    columns = pairs(field or [], "--field") | ({} if group is None else {"group": group})
+    renamed = pairs(map_label or [], "--map-label", last=True)
+    return FieldMapping(
+        columns=columns,
+        labels={name: label or None for name, label in renamed.items()},
+        labeller=labeller,
+        label_source=cast(Any, label_source),
+        labelled_at=date,
+        source=cast(Any, source),
+        keep_extra=keep_extra,
+    )

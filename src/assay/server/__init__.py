@@ -1,0 +1,1 @@
+"""The server: HTTP in front of `serving`. The only room that knows FastAPI."""

@@ -1,0 +1,144 @@
+"""Access: who may come in. A key opens its scopes, at its pace; without any key, a server on loopback is open.
+
+    caller = await access.caller(header)        # NotAllowedError (401), ScopeError (403), TooFastError (429)
+
+A key is looked up by the SHA-256 of its secret and remembered for some seconds, so a revoked one opens nothing after
+that time. Belongs to one event loop.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from assay.schema.errors import AssayError, OverloadedError, RefusedError
+from assay.schema.ids import utc_now
+from assay.serving.settings import ServingSettings
+from assay.store import keys
+from assay.store.database import Database
+from assay.store.keys import SCOPES, ApiKey, Scope
+
+REMEMBERED_S = 5.0
+MAX_REMEMBERED = 4096
+LONGEST_KEY = 200
+BURST_S = 2.0  # of its pace that a key may spend at once
+ANONYMOUS = ApiKey(id="anonymous", name="anonymous", scopes=SCOPES)
+
+
+class NotAllowedError(AssayError):
+    """No key, or one that opens nothing here."""
+
+    code = "not-allowed"
+
+
+class ScopeError(RefusedError):
+    """The key is good, but not for this."""
+
+    code = "wrong-scope"
+
+
+class TooFastError(OverloadedError):
+    """The key's pace is spent for now."""
+
+    code = "too-fast"
+
+
+@dataclass(kw_only=True)
+class _Known:
+    key: ApiKey | None
+    until_s: float
+    tokens: float = 0.0
+    filled_s: float = 0.0
+
+
+class Access:
+    """The keys of one workspace."""
+
+    def __init__(
+        self,
+        database: Database,
+        limits: ServingSettings,
+        *,
+        open_access: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._limits = limits
+        self._open_access = open_access
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+
+    async def caller(self, header: str | None, scope: Scope) -> ApiKey:
+        """Who a request with this Authorization header is from. Raises NotAllowedError, ScopeError, TooFastError."""
+        secret = _secret(header)
+        known = await self._look_up(secret)
+        if known.key is None or not known.key.holds(utc_now()):
+            raise NotAllowedError(
+                "This needs an API key." if secret is None else "This API key opens nothing here.",
+                required="the header Authorization: Bearer KEY",
+                next_step="make one: assay keys add NAME --scope judge",
+            )
+        if scope not in known.key.scopes and "admin" not in known.key.scopes:
+            raise ScopeError(
+                "This API key is not for that.",
+                required=f"the scope {scope}",
+                got=f"{', '.join(known.key.scopes)}",
+                next_step=f"make one: assay keys add NAME --scope {scope}",
+            )
+        self._spend(known, known.key)
+        return known.key
+
+    def forget(self) -> None:
+        """Look every key up anew."""
+        self._known.clear()
+
+    async def _look_up(self, secret: str | None) -> _Known:
+        digest = "" if secret is None else hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+        known = self._known.get(digest)
+        now = self._clock()
+        if known is not None and now < known.until_s:
+            return known
+        key = await asyncio.to_thread(self._read, digest)
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        fresh = _Known(key=key, until_s=now + REMEMBERED_S, tokens=self._burst(key), filled_s=now)
+        if known is not None:
+            fresh.tokens, fresh.filled_s = known.tokens, known.filled_s
+        self._known[digest] = fresh
+        return fresh
+
+    def _read(self, digest: str) -> ApiKey | None:
+        with self._database.read() as connection:
+            if digest:
+                return keys.by_digest(connection, digest)
+            is_open = self._open_access and not keys.every(connection)
+        return ANONYMOUS if is_open else None
+
+    def _spend(self, known: _Known, key: ApiKey) -> None:
+        now, pace = self._clock(), self._pace(key)
+        known.tokens = min(known.tokens + (now - known.filled_s) * pace, self._burst(key))
+        known.filled_s = now
+        if known.tokens >= 1:
+            known.tokens -= 1
+            return
+        refusal = TooFastError(
+            "This API key asks too often.",
+            required=f"at most {pace * 60:.0f} requests a minute",
+            next_step="send it again after the time in Retry-After",
+        )
+        refusal.retry_after_s = (1 - known.tokens) / pace
+        raise refusal
+
+    def _pace(self, key: ApiKey | None) -> float:
+        own = None if key is None else key.requests_per_minute
+        return (own or self._limits.requests_per_minute) / 60
+
+    def _burst(self, key: ApiKey | None) -> float:
+        return max(self._pace(key) * BURST_S, 1.0)
+
+
+def _secret(header: str | None) -> str | None:
+    kind, _, secret = (header or "").partition(" ")
+    secret = secret.strip()
+    return secret if kind.lower() == "bearer" and 0 < len(secret) <= LONGEST_KEY else None

@@ -1,0 +1,1 @@
+"""The HTTP API, one module for what belongs together; `server.app` puts them under their paths."""

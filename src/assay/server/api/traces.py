@@ -1,0 +1,106 @@
+"""`POST /v1/traces`: OTLP over HTTP, JSON or protobuf. GenAI spans become events for the judges of `trace_judges`.
+
+A judge sees what its criterion's level says: each span, a trace, or a session; the latter two when nothing more of them
+came for a quiet time.
+"""
+
+import asyncio
+import time
+import zlib
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from assay.ingest.otlp import JSON_TYPE, PROTOBUF_TYPE, GenAiSpan, spans_of
+from assay.schema.criterion import JudgedLevel
+from assay.schema.errors import InputError
+from assay.schema.records import to_jsonable
+from assay.server.asking import MayJudge, ServingHere, request_id_of
+from assay.server.problems import EVERYWHERE, documented, problem_response
+from assay.server.running import Serving
+from assay.store import events
+from assay.store.events import Event
+
+trace_routes = APIRouter(prefix="/v1", tags=["traces"], responses=EVERYWHERE)
+_BINARY = {"type": "string", "format": "binary"}
+_BODY = {"content": {JSON_TYPE: {"schema": {"type": "object"}}, PROTOBUF_TYPE: {"schema": _BINARY}}, "required": True}
+
+
+@trace_routes.post(
+    "/traces",
+    response_class=Response,
+    responses={
+        200: {"description": "Taken", "content": {JSON_TYPE: {}, PROTOBUF_TYPE: {}}},
+        **documented(404, 409, 415, 501),
+    },
+    openapi_extra={"requestBody": _BODY},
+)
+async def take_spans(request: Request, serving: ServingHere, caller: MayJudge) -> Response:
+    """Take spans; those of LLM calls are judged later, the others are passed over. Durable when it answers."""
+    del caller
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in (JSON_TYPE, PROTOBUF_TYPE):
+        described = {
+            "code": "bad-media-type",
+            "problem": "Spans come as OTLP.",
+            "required": f"{JSON_TYPE} or {PROTOBUF_TYPE}",
+        }
+        return problem_response(request_id_of(request), 415, described)
+    body = await request.body()
+    if request.headers.get("content-encoding", "").lower() == "gzip":
+        body = _unpacked(body, serving.limits.max_body_bytes)
+    spans = spans_of(body, media_type)
+    if spans and serving.limits.trace_judges:
+        levels = [(ref, await _level(serving, ref)) for ref in serving.limits.trace_judges]
+        await asyncio.to_thread(_gather, serving, levels, spans, request_id_of(request))
+        serving.worker.wake()
+    empty = b"" if media_type == PROTOBUF_TYPE else b"{}"
+    return Response(empty, media_type=media_type)
+
+
+async def _level(serving: Serving, ref: str) -> JudgedLevel:
+    route = serving.service.table.route(ref, key="", canary_share=0.0)
+    async with serving.judges.using(route.version) as ready:
+        return ready.version.criterion.level
+
+
+def _gather(serving: Serving, levels: list[tuple[str, JudgedLevel]], spans: list[GenAiSpan], request_id: str) -> None:
+    limits = serving.limits
+    quiet_s = {"span": 0.0, "trace": limits.trace_quiet_s, "session": limits.session_quiet_s}
+    with serving.database.begin() as connection:
+        for ref, level in levels:
+            for key, together in _by_level(spans, level).items():
+                ready_at_s = time.time() + quiet_s[level]
+                first = together[0]
+                body = {
+                    "request_id": request_id,
+                    "judges": [ref],
+                    "key": first.session_id or first.trace_id,
+                    "trace_id": first.trace_id,
+                    "span_id": first.span_id if level == "span" else None,
+                }
+                event = Event(id=f"{level}-{key}-{ref}", body=body, ready_at_s=ready_at_s)
+                events.gather(connection, event, [to_jsonable(span) for span in together])
+
+
+def _by_level(spans: list[GenAiSpan], level: JudgedLevel) -> dict[str, list[GenAiSpan]]:
+    groups: dict[str, list[GenAiSpan]] = {}
+    for span in spans:
+        key = {
+            "span": f"{span.trace_id}-{span.span_id}",
+            "trace": span.trace_id,
+            "session": span.session_id or span.trace_id,
+        }[level]
+        groups.setdefault(key, []).append(span)
+    return groups
+
+
+def _unpacked(body: bytes, most: int) -> bytes:
+    try:
+        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        data = unpacking.decompress(body, most + 1)
+    except zlib.error:
+        raise InputError("The body is not gzip.", required="Content-Encoding: gzip as it says") from None
+    if len(data) > most:
+        raise InputError("The unpacked body is too large.", required=f"at most {most} bytes")
+    return data

@@ -1,0 +1,114 @@
+"""Between HTTP and the service: who calls, how long there is, and a body as an `Asked`."""
+
+import re
+import time
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, Header, Request
+from starlette.responses import Response
+
+from assay.inference.engine import Priority
+from assay.schema.errors import InputError, shown
+from assay.schema.verdict import Mode
+from assay.server.bodies import ExampleBody
+from assay.server.running import Serving
+from assay.serving.asked import Answered, Asked
+from assay.serving.verdict_shape import plain_verdict
+from assay.store.keys import ApiKey, Scope
+
+DeadlineHeader: TypeAlias = Annotated[
+    str | None,
+    Header(alias="X-Assay-Deadline-Ms", description="Milliseconds there are for the answer, as `deadline_ms`."),
+]
+IdempotencyHeader: TypeAlias = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", max_length=200, description="The same key again gives the same answer, for a day."),
+]
+
+
+_TRACE_PARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}")  # W3C
+
+
+def serving_here(request: Request) -> Serving:
+    """The server's parts."""
+    serving: Serving = request.app.state.serving
+    return serving
+
+
+ServingHere: TypeAlias = Annotated[Serving, Depends(serving_here)]
+
+
+class Needs:
+    """A dependency: the caller's key, which must hold this scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def __call__(self, request: Request) -> ApiKey:
+        """Raises NotAllowedError, ScopeError, TooFastError."""
+        serving: Serving = request.app.state.serving
+        return await serving.access.caller(request.headers.get("authorization"), self._scope)
+
+
+MayJudge: TypeAlias = Annotated[ApiKey, Depends(Needs("judge"))]
+MayLabel: TypeAlias = Annotated[ApiKey, Depends(Needs("label"))]
+MayRead: TypeAlias = Annotated[ApiKey, Depends(Needs("read"))]
+
+
+def request_id_of(request: Request) -> str:
+    """The request's id."""
+    return str(request.scope["assay_request_id"])
+
+
+def deadline_of(serving: Serving, in_body: int | None, in_header: str | None) -> float:
+    """When the answer must be there, on the monotonic clock. The shorter of the two holds. Raises InputError."""
+    limits = serving.limits
+    given = [value for value in (in_body, _milliseconds(in_header)) if value is not None]
+    return time.monotonic() + min([*given, limits.max_deadline_ms] if given else [limits.deadline_ms]) / 1000
+
+
+def _milliseconds(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and 0 < int(text[:9]) <= 600_000 and len(text) < 9:  # noqa: PLR2004
+        return int(text)
+    raise InputError("X-Assay-Deadline-Ms is a time.", required="whole milliseconds from 1 to 600000", got=shown(text))
+
+
+def asked_for(
+    request: Request,
+    judges: list[str],
+    example: ExampleBody,
+    *,
+    deadline_s: float,
+    mode: Mode = "single-token",
+    priority: Priority = Priority.GUARDRAIL,
+) -> Asked:
+    """One example for these judges."""
+    request_id = request_id_of(request)
+    calling = _TRACE_PARENT.fullmatch(request.headers.get("traceparent", ""))
+    return Asked(
+        request_id=request_id,
+        judges=tuple(judges),
+        values=example.values(),
+        deadline_s=deadline_s,
+        key=example.group or example.id or request_id,
+        mode=mode,
+        priority=priority,
+        trace_id=getattr(example, "trace_id", None) or (calling and calling["trace"]),
+        span_id=getattr(example, "span_id", None) or (calling and calling["span"]),
+    )
+
+
+def plain_answer(answered: Answered) -> dict[str, Any]:
+    """An answer as JSON values."""
+    return {
+        "request_id": answered.request_id,
+        "action": answered.action,
+        "verdicts": [plain_verdict(one.given) for one in answered.verdicts],
+    }
+
+
+def json_response(text: str, status: int = 200) -> Response:
+    """An answer from JSON text."""
+    return Response(text, status, media_type="application/json")

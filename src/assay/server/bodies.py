@@ -1,0 +1,226 @@
+"""Bodies: what callers send and get, as pydantic models. They say what is possible, the rooms below what is meant."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from assay.schema.label import LabelSource
+from assay.schema.verdict import Action, Mode
+from assay.store.verdicts import Role
+
+_ADVICE: dict[str, JsonValue] = {
+    "input": "What should I do with my savings?",
+    "output": "Put all of it into the Apex fund today.",
+}
+
+Ref: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=140, description="`NAME`, `NAME@ALIAS` or `NAME-DIGEST`", examples=["advice"])
+]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Content: TypeAlias = str | list[dict[str, Any]]
+Messages: TypeAlias = list[dict[str, Any]]
+
+
+class Strict(BaseModel):
+    """A body in which an unknown field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ExampleBody(Strict):
+    """What is to be judged: the fields that the criterion reads, or OpenAI `messages`, the last answer being judged."""
+
+    id: Name | None = None
+    input: Content | None = None
+    output: Content | None = None
+    context: Content | None = None
+    reference: Content | None = None
+    turns: Messages | None = Field(default=None, description="The earlier messages, each `{role, content}`.")
+    messages: Messages | None = None
+    output_a: Content | None = None
+    output_b: Content | None = None
+    group: Name | None = Field(default=None, description="Conversation or document; keeps it with one version.")
+    meta: dict[str, Any] | None = None
+
+    def values(self) -> dict[str, Any]:
+        """The fields that were given."""
+        given = {name: getattr(self, name) for name in EXAMPLE_NAMES}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+EXAMPLE_NAMES = tuple(ExampleBody.model_fields)
+
+
+class Judging(Strict):
+    """Who judges, and how."""
+
+    judges: list[Ref] = Field(min_length=1, max_length=16)
+    mode: Mode = "single-token"
+
+
+class JudgeBody(ExampleBody, Judging):
+    """One example for one judge or several."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"judges": ["advice"], **_ADVICE}]})
+
+    deadline_ms: int | None = Field(default=None, ge=1, le=600_000, description="Default in assay.toml.")
+    trace_id: Name | None = None
+    span_id: Name | None = None
+
+
+class BatchBody(Judging):
+    """Several examples for the same judges."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"judges": ["advice"], "examples": [_ADVICE]}]}
+    )
+
+    examples: list[ExampleBody] = Field(min_length=1, max_length=256)
+    deadline_ms: int | None = Field(default=None, ge=1, le=600_000)
+
+
+class EventBody(ExampleBody, Judging):
+    """One example to be judged later. `webhook` names one of assay.toml; the same `event_id` again changes nothing."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"judges": ["advice"], "event_id": "call-17", **_ADVICE}]}
+    )
+
+    event_id: Name | None = None
+    webhook: Name | None = None
+    trace_id: Name | None = None
+    span_id: Name | None = None
+
+
+class EventsBody(Strict):
+    """One event or several, accepted together or not at all."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"events": [{"judges": ["advice"], **_ADVICE}]}]}
+    )
+
+    events: list[EventBody] = Field(min_length=1, max_length=256)
+
+
+class LabelBody(Strict):
+    """What somebody says the answer should have been, of a verdict that was given."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"verdict_id": "vd_01JD0000000000000000000000", "value": "no", "labeller": "mia"}]
+        },
+    )
+
+    verdict_id: Name
+    value: Name
+    labeller: Name
+    source: LabelSource = "user"
+    explanation: str | None = Field(default=None, max_length=10_000)
+
+
+class VerdictBody(BaseModel):
+    """A verdict: decided (with a label), abstained, or failed (with the action that was declared for it)."""
+
+    id: str
+    judge: str = Field(description="The version that answered.", examples=["advice-3f2a91c0"])
+    name: str
+    criterion: str
+    role: Role
+    kind: Literal["decided", "abstained", "failed"]
+    label: str | None
+    probability: float | None
+    probabilities: dict[str, float]
+    action: Action
+    route: str = Field(description="Who spoke: judge, fallback.llm, fallback.rules, fallback.action, escalation.…")
+    reason_code: str
+    reason: str | None
+    mode: str | None
+    truncated_tokens: int
+    latency_ms: float = Field(description="The judge's own time.")
+    service_ms: float = Field(description="The whole time in the server.")
+    request_id: str
+    event_id: str | None
+    trace_id: str | None
+    span_id: str | None
+    created_at: str
+
+
+class AnswerBody(BaseModel):
+    """The verdicts in the order of the judges asked, and the strictest of their actions."""
+
+    request_id: str
+    action: Action
+    verdicts: list[VerdictBody]
+
+
+class BatchAnswerBody(BaseModel):
+    """An answer or a problem for each example, in order."""
+
+    request_id: str
+    answers: list[dict[str, Any]]
+
+
+class AcceptedBody(BaseModel):
+    """The ids of the events that will be judged."""
+
+    event_ids: list[str]
+
+
+class LabelledBody(BaseModel):
+    """What the label was taken for."""
+
+    example_id: str
+    criterion: str
+    new: bool
+
+
+class VerdictPage(BaseModel):
+    """Verdicts, newest first; `next` is what `before` takes for the page after this one."""
+
+    verdicts: list[VerdictBody]
+    next: int | None
+
+
+class StoredVerdictBody(VerdictBody):
+    """A verdict with what was judged, redacted, where texts are kept."""
+
+    example: dict[str, Any] | None
+
+
+class EventStateBody(BaseModel):
+    """Where an event is, and its verdicts when it is done."""
+
+    event_id: str
+    state: Literal["waiting", "done"]
+    attempts: int
+    created_at: str
+    done_at: str | None
+    verdicts: list[VerdictBody]
+
+
+class JudgeState(BaseModel):
+    """A judge version on this server."""
+
+    id: str
+    name: str
+    criterion: str
+    question: str
+    labels: list[str]
+    aliases: list[str]
+    loaded: bool
+    missing: list[str] = Field(description="What the version declares and this server lacks.")
+
+
+class JudgesBody(BaseModel):
+    """The judges, and what could not be loaded."""
+
+    judges: list[JudgeState]
+    problems: dict[str, str]
+
+
+class HealthBody(BaseModel):
+    """Alive, or ready."""
+
+    status: Literal["ok", "starting", "degraded"]
+    reasons: list[str] = []

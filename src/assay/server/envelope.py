@@ -1,0 +1,104 @@
+"""Envelope: what is the same around every request: its id, the limit of its body, the headers of its answer, its time.
+
+Plain ASGI, so that it costs microseconds. A body is refused as soon as it is too long, whatever its headers said.
+"""
+
+import re
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assay.schema.ids import new_id
+from assay.server.problems import problem_response
+from assay.serving.instruments import Instruments
+
+REQUEST_ID = b"x-request-id"
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", PAGE_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9_.:\-]{1,64}")
+
+
+class _TooLarge(Exception):  # noqa: N818 - it does not leave this file
+    """The body went over its limit."""
+
+
+class Envelope:
+    """ASGI middleware. `labelling` bodies and all others share one limit."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, instruments: Instruments) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._instruments = instruments
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        scope["assay_request_id"] = request_id
+        answered: dict[str, Any] = {"status": 500, "begun": False}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered.update(status=message["status"], begun=True)
+                message["headers"] = _with_headers(message["headers"], request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, self._bounded(scope, receive), sending)
+        except _TooLarge:
+            if not answered["begun"]:
+                await self._too_large(request_id)(scope, receive, sending)
+        finally:
+            self._instruments.http(_path(scope), scope["method"], answered["status"], time.perf_counter() - began)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        limit, seen = self._max_body_bytes, 0
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > limit or (declared.isdigit() and int(declared[:12]) > limit):
+                    raise _TooLarge
+            return message
+
+        return bounded
+
+    def _too_large(self, request_id: str) -> ASGIApp:
+        required = f"at most {self._max_body_bytes} bytes"
+        described = {"code": "too-large", "problem": "The body is too large.", "required": required}
+        return problem_response(request_id, 413, described)
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    return given.decode() if _GIVEN_ID.fullmatch(given) else new_id("req")
+
+
+def _with_headers(headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
+    here = list(headers)
+    present = {name.lower() for name, _ in here}
+    ours = ((REQUEST_ID, request_id.encode()), *HEADERS)
+    return [*here, *((name, value) for name, value in ours if name not in present)]
+
+
+def _path(scope: Scope) -> str:
+    """The template of the path, never the path itself: a caller must not make labels of metrics."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "other"))

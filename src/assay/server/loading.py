@@ -1,0 +1,74 @@
+"""What loads judges into this server: engines shared by judges of one backbone, with the rungs of this workspace.
+
+    load = JudgeLoader(rungs_of(database, settings))
+    ready = load(version, folder)
+
+torch is imported when the first judge is loaded, not before. An engine that is lost is dropped with all of its judges;
+whoever asks for one of them next gets a fresh engine.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.api.extras import needs_models
+from assay.schema.judge_version import JudgeVersion
+from assay.serving.judges_loaded import ReadyJudge
+from assay.serving.rung import TimedJudge
+from assay.serving.rungs import Rungs
+
+if TYPE_CHECKING:
+    from assay.inference.engine import Engine
+    from assay.inference.factory import Engines
+
+
+class JudgeLoader:
+    """Makes judge versions ready. Safe between threads.
+
+    Args:
+        rungs: makes their fallback chains and escalators.
+        make_engine: builds the engine of a backbone, by default the one that suits this machine.
+
+    """
+
+    def __init__(self, rungs: Rungs, make_engine: "Callable[[JudgeVersion], Engine] | None" = None) -> None:
+        self._rungs = rungs
+        self._make_engine = make_engine
+        self._engines: Engines | None = None
+        self.larger: Callable[[str], TimedJudge] | None = None  # finds the judge that an escalation names
+
+    def __call__(self, version: JudgeVersion, folder: Path) -> ReadyJudge:
+        """A version from its verified folder. Raises AssayError."""
+        with needs_models():
+            from assay.judging.slm import SmallJudge  # noqa: PLC0415 - torch, only where a judge runs
+
+        engines = self._shared()
+        engine = engines.of(version)
+
+        def unload() -> None:
+            engine.remove(version.id)
+
+        return ReadyJudge(
+            version=version,
+            judge=SmallJudge.load(version, folder, engine),
+            chain=self._rungs.chain(version, folder),
+            escalator=self._rungs.escalator(version, larger=self._larger(version)),
+            unload=unload,
+            lost=lambda: engines.drop(version),
+        )
+
+    def close(self) -> None:
+        """End all engines."""
+        if self._engines is not None:
+            self._engines.close()
+
+    def _larger(self, version: JudgeVersion) -> TimedJudge | None:
+        named = None if version.escalation is None else version.escalation.judge
+        return None if named is None or self.larger is None else self.larger(named)
+
+    def _shared(self) -> "Engines":
+        if self._engines is None:
+            from assay.inference.factory import Engines, shared_engine  # noqa: PLC0415 - torch
+
+            self._engines = Engines(self._make_engine or shared_engine)
+        return self._engines

@@ -1,0 +1,101 @@
+"""Admission: how much work is let in, measured in tokens, so that a request is refused before latency collapses.
+
+    with admission.admitted(tokens=120, priority=Priority.GUARDRAIL, left_s=0.5):    # or OverloadedError at once
+        …
+
+What is in flight divided by the rate at which tokens are done is how long a new request will wait (Little, 1961). A
+request that would wait for more than half of the time it has left is refused with the time after which it may come
+again; so is one that finds the absolute bound reached. Less urgent work may fill only a part of either bound: shadow
+copies are shed first, guardrails last. The rate is measured while there is work, so a quiet hour does not look like a
+slow engine. Not safe between threads: it belongs to the event loop.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from assay.inference.engine import Priority
+from assay.schema.errors import OverloadedError
+
+CHARS_PER_TOKEN = 4  # of English text; admission needs the order of magnitude, the engine counts exactly
+ALWAYS_ADMITTED_TOKENS = 8192  # about two passes of an engine: below it there is nothing to queue behind
+SHARE_OF_TIME = 0.5  # of what a request has left, that it may spend waiting
+PARTS = {Priority.GUARDRAIL: 1.0, Priority.ASYNCHRONOUS: 0.6, Priority.SHADOW: 0.2, Priority.BATCH: 0.4}
+_RATE_WINDOW_S = 5.0  # the half-life of what the rate remembers, in busy time
+
+
+class Admission:
+    """The gate of one server. `clock` gives monotonic seconds."""
+
+    def __init__(self, *, max_tokens: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_tokens = max_tokens
+        self._clock = clock
+        self.tokens_in_flight = 0
+        self._done_tokens = 0.0
+        self._busy_s = 0.0
+        self._busy_since: float | None = None
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """The rate at which admitted tokens are done; None before anything was."""
+        busy_s = self._busy_s + (0.0 if self._busy_since is None else self._clock() - self._busy_since)
+        return self._done_tokens / busy_s if self._done_tokens and busy_s > 0 else None
+
+    @contextmanager
+    def admitted(self, *, tokens: int, priority: Priority, left_s: float) -> Iterator[None]:
+        """Hold the tokens of one request while it runs.
+
+        Raises OverloadedError, whose `retry_after_s` says when to come again.
+        """
+        self._check(tokens, priority, left_s)
+        self._settle()
+        self.tokens_in_flight += tokens
+        self._busy_since = self._clock()
+        try:
+            yield
+        finally:
+            self._settle()
+            self.tokens_in_flight -= tokens
+            self._done_tokens += tokens
+            if self.tokens_in_flight <= 0:
+                self._busy_since = None
+
+    def bound(self, priority: Priority, left_s: float) -> float:
+        """Tokens that may be in flight when a request of this kind comes."""
+        rate = self.tokens_per_s
+        by_time = float("inf") if rate is None else max(rate * left_s * SHARE_OF_TIME, ALWAYS_ADMITTED_TOKENS)
+        return min(by_time, self._max_tokens) * PARTS[priority]
+
+    def _check(self, tokens: int, priority: Priority, left_s: float) -> None:
+        bound = self.bound(priority, left_s)
+        if not self.tokens_in_flight or self.tokens_in_flight + tokens <= bound:
+            return
+        refusal = OverloadedError(
+            "There is more to judge than can be judged in time.",
+            required=f"at most {bound:.0f} tokens in flight for {priority.name.lower()} requests",
+            got=f"{self.tokens_in_flight} in flight and {tokens} more",
+            next_step="send it again after the time in Retry-After, or allow it more time",
+        )
+        rate = self.tokens_per_s
+        refusal.retry_after_s = max((self.tokens_in_flight + tokens - bound) / rate, 0.05) if rate else 1.0
+        raise refusal
+
+    def _settle(self) -> None:
+        """Add the busy time until now, and let the past fade."""
+        if self._busy_since is None:
+            return
+        now = self._clock()
+        self._busy_s += now - self._busy_since
+        self._busy_since = now
+        if self._busy_s > _RATE_WINDOW_S:
+            self._busy_s /= 2
+            self._done_tokens /= 2
+
+
+def estimated_tokens(chars: int, judges: int) -> int:
+    """Tokens of a text under several judges, before anything is tokenised.
+
+    >>> estimated_tokens(400, 2)
+    232
+    """
+    return (chars // CHARS_PER_TOKEN + 16) * judges

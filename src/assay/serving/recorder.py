@@ -1,0 +1,145 @@
+"""Recorder: takes verdicts over for good without making anybody wait for the database.
+
+    await recorder.keep(verdicts)      # journalled when it returns; in the database some milliseconds later
+    await recorder.settled()           # whoever now reads the database sees them
+
+A verdict is appended to a journal before it is given, and a thread moves what is there into the database, many rows a
+transaction. The database may be gone for a while: verdicts then wait in the journal, and a process that dies leaves it
+to the next one that starts. A row has one id, so moving it twice changes nothing.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from assay.schema.errors import AssayError, OverloadedError
+from assay.schema.example import Example
+from assay.serving.asked import VerdictGiven
+from assay.serving.journal import Journal, rows_left
+from assay.serving.process import ServingProcess
+from assay.store import verdicts
+from assay.store.database import Database
+
+BATCH_ROWS = 500
+MAX_WAITING = 200_000  # rows; some 300 MB. Above it the server says so rather than going on without a database
+GATHER_S = 0.01  # a moment of waiting makes one transaction of many verdicts
+RETRY_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Keeps verdicts of one process.
+
+    Args:
+        database: where they end.
+        process: whose journal holds them until then.
+        keep_example: what of an example is stored (redacted), or None.
+
+    """
+
+    def __init__(
+        self, database: Database, process: ServingProcess, keep_example: Callable[[Example], Example | None]
+    ) -> None:
+        self._database = database
+        self._keep_example = keep_example
+        self._journal = Journal(process.journal)
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._changed = threading.Condition()  # guards the journal and everything below
+        self._closing = False
+        self._kept = 0
+        self._moved = 0
+        self.problem = ""
+        self._thread = threading.Thread(target=self._loop, name="assay-recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Verdicts that the database does not have yet."""
+        return len(self._waiting)
+
+    def rows(self, given: Iterable[VerdictGiven]) -> list[dict[str, Any]]:
+        """The rows of verdicts, with what is to be kept of their examples."""
+        return [verdicts.columns(one.given, self._keep_example(one.example)) for one in given]
+
+    async def keep(self, given: tuple[VerdictGiven, ...]) -> None:
+        """Take over verdicts. Raises AssayError (no room on the disk), OverloadedError (no database for too long)."""
+        if len(self._waiting) > MAX_WAITING:
+            raise OverloadedError(
+                "Verdicts cannot be recorded: the database has been away for too long.",
+                got=self.problem or f"{len(self._waiting)} verdicts waiting",
+                next_step="bring the database back",
+            )
+        rows = self.rows(given)
+        with self._changed:
+            self._journal.append(rows)
+            self._waiting.extend(rows)
+            self._kept += len(rows)
+            self._changed.notify()
+
+    async def settled(self, timeout_s: float = 2.0) -> bool:
+        """Wait until the database has what was kept before now. False where that took too long."""
+        wanted, until = self._kept, time.monotonic() + timeout_s
+        while self._moved < wanted:
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(GATHER_S / 2)
+        return True
+
+    def take_over(self, journal: Path) -> int:
+        """Move what a dead process left into the database. Returns how many rows that was. Raises AssayError."""
+        found = 0
+        for rows in rows_left(journal):
+            with self._database.begin() as connection:
+                verdicts.add(connection, rows)
+            found += len(rows)
+        journal.unlink(missing_ok=True)
+        return found
+
+    def close(self) -> None:
+        """Move what waits, if the database takes it; the journal stays otherwise. A second call changes nothing."""
+        with self._changed:
+            closed, self._closing = self._closing, True
+            self._changed.notify()
+        self._thread.join()
+        if not closed:
+            self._journal.close()
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    return
+                closing = self._closing
+            if not closing:
+                time.sleep(GATHER_S)
+            moved = self._move()
+            if not moved and closing:
+                return
+            if not moved:
+                time.sleep(RETRY_S)
+
+    def _move(self) -> bool:
+        batch = [self._waiting[place] for place in range(min(len(self._waiting), BATCH_ROWS))]
+        try:
+            with self._database.begin() as connection:
+                verdicts.add(connection, batch)
+        except Exception as error:
+            problem = error.problem if isinstance(error, AssayError) else f"{type(error).__name__}"
+            if problem != self.problem:
+                _log.error("verdicts wait for the database", extra={"problem": problem, "waiting": len(self._waiting)})
+            self.problem = problem
+            return False
+        self.problem = ""
+        with self._changed:
+            for _ in batch:
+                self._waiting.popleft()
+            self._moved += len(batch)
+            self._journal.forget(len(batch))
+        return True

@@ -1,0 +1,44 @@
+"""Retention: deletes verdicts, finished events, deliveries and kept answers when they are old enough."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+from assay.schema.errors import AssayError
+from assay.store import answers, deliveries, events, verdicts
+from assay.store.database import Database
+
+EVERY_S = 3600.0
+FORGETTING = (verdicts.forget_before, events.forget_before, deliveries.forget_before)
+ANSWERS_DAYS = 1  # how long an Idempotency-Key holds
+
+_log = logging.getLogger(__name__)
+
+
+class Retention:
+    """Deletes what is older than so many days."""
+
+    def __init__(self, database: Database, days: int) -> None:
+        self._database = database
+        self._days = days
+
+    async def run(self) -> None:
+        """Look every hour, for ever."""
+        while True:
+            try:
+                await asyncio.to_thread(self.step, datetime.now(UTC))
+            except AssayError as error:
+                _log.warning("nothing old was deleted", extra={"problem": error.problem})
+            await asyncio.sleep(EVERY_S)
+
+    def step(self, now: datetime) -> int:
+        """Delete what is too old at this time. Returns how many rows."""
+        old, older = (_before(now, days) for days in (ANSWERS_DAYS, self._days))
+        with self._database.begin() as connection:
+            gone = [answers.forget_before(connection, old)]
+            gone += [forget(connection, older) for forget in FORGETTING]
+        return sum(gone)
+
+
+def _before(now: datetime, days: int) -> str:
+    return (now - timedelta(days=days)).isoformat(timespec="microseconds")

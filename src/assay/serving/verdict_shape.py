@@ -1,0 +1,44 @@
+"""The shape of a verdict on its way out: what HTTP answers and webhooks say, as plain JSON values."""
+
+from typing import Any
+
+from assay.store.verdicts import GivenVerdict
+
+
+def plain_verdict(given: GivenVerdict) -> dict[str, Any]:
+    """A verdict as callers see it. What a kind does not have is null."""
+    verdict = given.verdict
+    label = probability = reason = mode = None
+    probabilities: dict[str, float] = {}
+    truncated_tokens = 0
+    if verdict.kind == "decided":
+        label, probability = verdict.label, verdict.probability
+    else:
+        reason = verdict.reason
+    if verdict.kind != "failed":
+        mode, truncated_tokens = verdict.mode, verdict.truncated_tokens
+        probabilities = dict(verdict.probabilities)
+    return {
+        "id": given.id,
+        "judge": verdict.judge,
+        "name": given.name,
+        "criterion": given.criterion,
+        "role": given.role,
+        "kind": verdict.kind,
+        "label": label,
+        "probability": probability,
+        "probabilities": probabilities,
+        "action": given.action,
+        "route": verdict.route,
+        "reason_code": verdict.reason_code,
+        "reason": reason,
+        "mode": mode,
+        "truncated_tokens": truncated_tokens,
+        "latency_ms": round(verdict.latency_ms, 3),
+        "service_ms": round(given.service_ms, 3),
+        "request_id": given.request_id,
+        "event_id": given.event_id,
+        "trace_id": given.trace_id,
+        "span_id": given.span_id,
+        "created_at": given.created_at,
+    }

@@ -1,0 +1,214 @@
+"""Worker: judges the events of the queue. Each is finished, and its verdicts written, in one transaction.
+
+Claim under a lease → judge, all of a batch at once → one transaction with verdicts, finished events and webhook
+deliveries. A process that is killed leaves nothing half-done: its events are claimed again, once, by whoever comes
+next, and a worker that has lost a lease writes nothing. An event that keeps killing its worker is given up with Failed
+verdicts after `MAX_ATTEMPTS`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assay.inference.engine import Priority
+from assay.ingest.spans import values_of
+from assay.schema.errors import AssayError, OverloadedError
+from assay.schema.example import Example
+from assay.schema.ids import canonical_json, new_id, utc_now
+from assay.schema.verdict import Failed
+from assay.serving.asked import Asked, VerdictGiven
+from assay.serving.recorder import Recorder
+from assay.serving.service import Service
+from assay.serving.verdict_shape import plain_verdict
+from assay.store import deliveries, events, verdicts
+from assay.store.database import Database
+from assay.store.deliveries import Delivery
+from assay.store.events import Event
+from assay.store.leases import Lease
+
+BATCH_EVENTS = 64
+MAX_ATTEMPTS = 20
+IDLE_S = 0.5
+AGAIN_S = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    event: Event
+    verdicts: tuple[VerdictGiven, ...]
+
+
+class _Gathers:
+    """Keeps verdicts until their event is finished with them."""
+
+    def __init__(self) -> None:
+        self.found: list[VerdictGiven] = []
+
+    async def keep(self, given: tuple[VerdictGiven, ...]) -> None:
+        self.found.extend(given)
+
+
+class Worker:
+    """One worker of one process. `owner` is the process's name, which its leases carry; `finished` is called when
+    events are, for there may be something to deliver.
+    """
+
+    def __init__(
+        self, database: Database, service: Service, recorder: Recorder, owner: str, finished: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._service = service
+        self._recorder = recorder
+        self._owner = owner
+        self._lease_s = service.settings.lease_s
+        self._woken = asyncio.Event()
+        self._finished = finished
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work for ever. A database that is away is waited for."""
+        while True:
+            try:
+                worked = await self.step()
+            except AssayError as error:
+                _log.warning("the event queue is out of reach", extra={"problem": error.problem})
+                await asyncio.sleep(IDLE_S)
+                continue
+            if not worked:
+                self._woken.clear()
+                try:
+                    await asyncio.wait_for(self._woken.wait(), IDLE_S)
+                except TimeoutError:
+                    continue
+
+    async def step(self) -> int:
+        """Judge one batch. Returns how many events there were. Raises AssayError (the database)."""
+        batch = await asyncio.to_thread(self._claim)
+        if not batch:
+            return 0
+        renewing = asyncio.create_task(self._renew())
+        try:
+            judged = await asyncio.gather(*(self._judge(event) for event in batch))
+            await self._finish(judged)
+        finally:
+            renewing.cancel()
+        return len(batch)
+
+    async def _judge(self, event: Event) -> _Judged:
+        gathers = _Gathers()
+        for ref in event.body["judges"]:
+            if event.attempts > MAX_ATTEMPTS:
+                problem = AssayError(f"The event was given up: it was begun {event.attempts - 1} times.")
+                gathers.found.append(self._failed(event, ref, problem))
+                continue
+            try:
+                await self._ask(event, ref, gathers)
+            except AssayError as error:
+                gathers.found.append(self._failed(event, ref, error))
+        return _Judged(event=event, verdicts=tuple(gathers.found))
+
+    async def _ask(self, event: Event, ref: str, gathers: _Gathers) -> None:
+        """Ask one judge, as often as it takes to be let in."""
+        while True:
+            try:
+                await self._service.judge(self._asked(event, ref), gathers)
+            except OverloadedError as error:
+                await asyncio.sleep(max(error.retry_after_s, AGAIN_S))
+            else:
+                return
+
+    def _asked(self, event: Event, ref: str) -> Asked:
+        body = event.body
+        return Asked(
+            request_id=body["request_id"],
+            judges=(ref,),
+            values=values_of(body),
+            deadline_s=time.monotonic() + self._service.settings.event_deadline_ms / 1000,
+            key=body.get("key") or event.id,
+            mode=body.get("mode", "single-token"),
+            priority=Priority.ASYNCHRONOUS,
+            event_id=event.id,
+            trace_id=body.get("trace_id"),
+            span_id=body.get("span_id"),
+        )
+
+    def _failed(self, event: Event, ref: str, error: AssayError) -> VerdictGiven:
+        verdict = Failed(reason=error.problem, action="allow-and-flag", judge=ref, reason_code=error.code)
+        given = verdicts.GivenVerdict(
+            id=new_id("vd"),
+            request_id=event.body["request_id"],
+            name=ref.partition("@")[0],
+            criterion="",
+            role="asked",
+            verdict=verdict,
+            action=verdict.action,
+            service_ms=0.0,
+            created_at=utc_now(),
+            event_id=event.id,
+            trace_id=event.body.get("trace_id"),
+            span_id=event.body.get("span_id"),
+        )
+        return VerdictGiven(given=given, example=Example(id=event.id))
+
+    async def _finish(self, judged: Iterable[_Judged]) -> None:
+        """Write it all, however long the database stays away."""
+        work = list(judged)
+        while True:
+            try:
+                await asyncio.to_thread(self._write, work)
+            except AssayError as error:
+                _log.warning("finished events wait for the database", extra={"problem": error.problem})
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self._finished()
+                return
+
+    def _write(self, work: list[_Judged]) -> None:
+        kept = {one.event.id: _kept(one.event.body) for one in work}
+        with self._database.begin() as connection:
+            mine = events.finish(connection, self._owner, kept)
+            done = [one for one in work if one.event.id in mine]
+            verdicts.add(connection, [row for one in done for row in self._recorder.rows(one.verdicts)])
+            deliveries.add(connection, [_delivery(one) for one in done if one.event.body.get("webhook")])
+
+    def _claim(self) -> tuple[Event, ...]:
+        with self._database.begin() as connection:
+            return events.claim(connection, self._lease(), BATCH_EVENTS)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            try:
+                await asyncio.to_thread(self._renew_now)
+            except AssayError:
+                continue  # the lease may run out: then another worker takes over, and `finish` writes nothing
+
+    def _renew_now(self) -> None:
+        with self._database.begin() as connection:
+            events.renew(connection, self._lease())
+
+    def _lease(self) -> Lease:
+        return Lease(owner=self._owner, now_s=time.time(), length_s=self._lease_s)
+
+
+def _kept(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What stays of an event that is done: everything but the text, which stands, redacted, with its verdicts."""
+    return {name: value for name, value in body.items() if name not in ("values", "spans")}
+
+
+def _delivery(one: _Judged) -> Delivery:
+    webhook = one.event.body["webhook"]
+    message = {
+        "type": "verdicts",
+        "event_id": one.event.id,
+        "verdicts": [plain_verdict(verdict.given) for verdict in one.verdicts],
+    }
+    return Delivery(id=f"msg_{one.event.id}", webhook=webhook, body=canonical_json(message))

@@ -1,0 +1,123 @@
+"""`POST /v1/events`: accepted is durable, judged once, told to a webhook that can check the signature."""
+
+import asyncio
+import json
+
+import pytest
+import uvicorn
+from standardwebhooks import Webhook
+
+from assay.serving.webhook import Webhook as Address
+from assay.store import events
+from assay.store.events import Event
+
+pytestmark = pytest.mark.anyio
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - of this test
+
+
+async def done(client, event_id):
+    for _ in range(400):
+        state = (await client.get(f"/v1/events/{event_id}")).json()
+        if state["state"] == "done":
+            return state
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{event_id} was not judged")
+
+
+async def test_an_event_is_judged_once_and_keeps_no_text(shop, asked):
+    version = shop.add(alias="champion")
+    async with shop.serving() as (client, serving):
+        accepted = await client.post("/v1/events", json={"events": [asked(event_id="call-1"), asked("sell")]})
+        assert accepted.status_code == 202
+        state = await done(client, "call-1")
+        await done(client, accepted.json()["event_ids"][1])
+        by_query = (await client.get("/v1/verdicts", params={"event_id": "call-1"})).json()["verdicts"]
+        with serving.database.read() as connection:
+            body = events.get(connection, "call-1").body
+    assert [verdict["judge"] for verdict in state["verdicts"]] == [version]
+    assert state["attempts"] == 1
+    assert by_query == state["verdicts"]
+    assert "values" not in body
+
+
+async def test_the_same_event_again_changes_nothing_and_another_under_its_id_is_refused(shop, asked):
+    shop.add(alias="champion")
+    headers = {"X-Request-Id": "one-request"}
+    async with shop.serving() as (client, _):
+        same = [
+            await client.post("/v1/events", json={"events": [asked(event_id="call-1")]}, headers=headers)
+            for _ in range(2)
+        ]
+        await done(client, "call-1")
+        other = await client.post("/v1/events", json={"events": [asked("other", event_id="call-1")]}, headers=headers)
+        found = (await client.get("/v1/verdicts")).json()["verdicts"]
+    assert [answer.status_code for answer in same] == [202, 202]
+    assert other.status_code == 409
+    assert len(found) == 1
+
+
+async def test_what_could_never_be_judged_is_not_accepted(shop, asked):
+    shop.add(alias="champion")
+    async with shop.serving() as (client, _):
+        unknown = await client.post("/v1/events", json={"events": [asked(), asked(judge="nobody")]})
+        empty = await client.post("/v1/events", json={"events": [{"judges": ["advice"]}]})
+        webhook = await client.post("/v1/events", json={"events": [asked(webhook="http://169.254.169.254/")]})
+        found = (await client.get("/v1/verdicts")).json()["verdicts"]
+    assert [answer.status_code for answer in (unknown, empty, webhook)] == [404, 422, 422]
+    assert found == []
+
+
+async def test_a_stalled_engine_ends_an_event_with_the_declared_action(shop, asked):
+    shop.add(alias="champion")
+    shop.configure("[serving]\nevent_deadline_ms = 50\n")
+    async with shop.serving() as (client, _):
+        shop.engine.stall()
+        await client.post("/v1/events", json={"events": [asked(event_id="call-1")]})
+        (verdict,) = (await done(client, "call-1"))["verdicts"]
+    assert (verdict["kind"], verdict["reason_code"]) == ("failed", "deadline-exceeded")
+
+
+async def test_a_webhook_is_told_until_it_takes_it_and_can_check_who_speaks(shop, asked):
+    shop.add(alias="champion")
+    taken: list[tuple[dict[str, str], bytes]] = []
+    refusals = iter([503])
+
+    async def receiver(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        body = (await receive())["body"]
+        status = next(refusals, 200)
+        if status == 200:
+            taken.append(({name.decode(): value.decode() for name, value in scope["headers"]}, body))
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = uvicorn.Server(uvicorn.Config(receiver, port=0, lifespan="off", log_level="error"))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with shop.serving() as (client, serving):
+        serving.webhooks.addresses = {"team": Address(url=f"http://127.0.0.1:{port}/", secret=SECRET)}
+        await client.post("/v1/events", json={"events": [asked(event_id="call-1", webhook="team")]})
+        state = await done(client, "call-1")
+        for _ in range(300):
+            if taken:
+                break
+            await asyncio.sleep(0.02)
+    server.should_exit = True
+    await running
+    ((headers, body),) = taken
+    told = Webhook(SECRET).verify(body, headers)
+    assert told == json.loads(body)
+    assert told["event_id"] == "call-1"
+    assert told["verdicts"] == state["verdicts"]
+
+
+async def test_an_event_whose_judge_is_gone_ends_with_a_failed_verdict(shop, asked):
+    shop.add(alias="champion")
+    async with shop.serving() as (client, serving):
+        body = {"judges": ["gone"], "request_id": "r", "values": {"output": "buy"}, "key": ""}
+        await serving.intake.accept([Event(id="call-1", body=body)])
+        (verdict,) = (await done(client, "call-1"))["verdicts"]
+    assert (verdict["kind"], verdict["reason_code"]) == ("failed", "not-found")
