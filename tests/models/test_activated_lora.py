@@ -7,7 +7,7 @@ import torch
 from peft.tuners.lora.variants import calculate_alora_offsets
 
 from assay.inference.torch.padding import padded
-from assay.models.lora import LoraShape, load_lora, save_lora
+from assay.models.lora import LoraShape
 from assay.models.small_judge_model import new_model
 from assay.models.tokens import Tokens
 from assay.schema.errors import IntegrityError
@@ -116,14 +116,3 @@ def test_a_row_without_its_invocation_is_an_error(made, criterion, backbone):
     tokens = Tokens(backbone("llama").load_tokenizer(), "decoder", criterion, changed)
     with pytest.raises(IntegrityError, match="does not begin with its invocation"):
         tokens.rows([Example(id="e", output="buy")])
-
-
-@torch.no_grad()
-def test_it_is_never_merged(made, backbone, tmp_path):
-    model, tokens, _ = made()
-    save_lora(model.body, tmp_path, backbone("llama"))
-    loaded = load_lora(backbone("llama").load(), tmp_path).eval()
-    ids = torch.tensor([tokens.rows([Example(id="e", output="buy these")])[0].ids])
-    assert torch.allclose(loaded(input_ids=ids).logits, model.body(input_ids=ids).logits, atol=1e-5)
-    assert torch.equal(loaded.get_base_model().get_output_embeddings().weight, model.body.lm_head.weight)
-    assert any("lora_A" in name for name, _ in loaded.named_parameters())

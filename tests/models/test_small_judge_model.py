@@ -6,15 +6,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModel, AutoModelForCausalLM
 
+from assay.inference.local_engine import Work
 from assay.inference.torch.padding import padded
+from assay.inference.torch.runner import TorchRunner
 from assay.models.backbone import find_backbone
 from assay.models.heads import MeanPoolHead
-from assay.models.small_judge_model import EncoderModel, load_model, new_model, save_parts
+from assay.models.small_judge_model import new_model, save_parts
 from assay.models.tokens import label_token_ids
 from assay.schema.errors import InputError, IntegrityError, NotFoundError
 from assay.testing import tiny_backbone
@@ -113,9 +116,9 @@ def test_what_each_method_trains(backbone, decoder):
 
 @pytest.fixture
 def round_trip(make_version, tmp_path) -> Callable:
-    """Save a model's parts as a judge and load them again."""
+    """Save a model's parts as a judge; `served` has the engine load it again."""
 
-    def make(backbone, method, model, ids=(), dtype=torch.float32):
+    def make(backbone, method, model, ids=(), dtype="float32"):
         folder = tmp_path / "judge"
         folder.mkdir(exist_ok=True)
         save_parts(model, folder, backbone, method)
@@ -127,10 +130,23 @@ def round_trip(make_version, tmp_path) -> Callable:
             method=method,
             backbone=backbone.ref,
             rendering=dataclasses.replace(version.rendering, label_tokens=tokens),
+            dtype=dtype,
         )
-        return version, folder, load_model(version, folder, dtype)[0]
+        return version, folder
 
     return make
+
+
+def served(version, folder) -> torch.Tensor:
+    """The rows' scores, as the engine reads them from a judge's folder."""
+    runner = TorchRunner(device=torch.device("cpu"), alone=True)
+    runner.load(version, folder)()
+    reads = runner.run([Work(judge=version.id, ids=tuple(row), reads="labels") for row in ROWS])
+    return torch.tensor(np.stack([read.scores for read in reads])).float()
+
+
+def scores_of(model) -> torch.Tensor:
+    return torch.log_softmax(logits_of(model), dim=-1)
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
@@ -142,10 +158,8 @@ def test_an_encoder_survives_its_folder(backbone, round_trip, kind, method):
     disturb(model)
     expected = logits_of(model)
     assert not torch.allclose(before, expected, atol=1e-2)
-    _, folder, loaded = round_trip(found, method, model)
-    assert torch.allclose(logits_of(loaded), expected, atol=1e-5)
-    assert isinstance(loaded, EncoderModel)
-    assert not loaded.training
+    version, folder = round_trip(found, method, model)
+    assert torch.allclose(served(version, folder), torch.log_softmax(expected, -1), atol=1e-5)
     top = {"head": set(), "lora": {"adapter"}, "full": {"backbone"}}[method]
     assert {path.name for path in folder.iterdir()} == {"head.safetensors", "tokenizer", *top}
     assert _kinds_of_files(folder) <= {".safetensors", ".json", ".jinja"}
@@ -159,8 +173,8 @@ def test_a_decoder_survives_its_folder(decoder, round_trip, kind, config, method
     disturb(model)
     expected = logits_of(model)
     assert not torch.allclose(before, expected, atol=1e-2)
-    _, folder, loaded = round_trip(found, method, model, ids)
-    assert torch.allclose(logits_of(loaded), expected, atol=1e-5)
+    version, folder = round_trip(found, method, model, ids)
+    assert torch.allclose(served(version, folder), torch.log_softmax(expected, -1), atol=1e-5)
     assert {path.name for path in folder.iterdir()} == {"tokenizer", {"lora": "adapter", "full": "backbone"}[method]}
     assert _kinds_of_files(folder) <= {".safetensors", ".json", ".jinja"}
 
@@ -179,7 +193,7 @@ def test_the_adapter_is_one_that_plain_peft_reads(tiny, backbone, decoder, round
         found, ids, model = decoder(kind)
         plain = AutoModelForCausalLM.from_pretrained(tiny(kind))
     disturb(model)
-    _, folder, _ = round_trip(found, "lora", model, ids)
+    _, folder = round_trip(found, "lora", model, ids)
     peft = PeftModel.from_pretrained(plain, str(folder / "adapter")).eval()
     expected = logits_of(model)
     for place, row in enumerate(ROWS):
@@ -195,7 +209,7 @@ def test_the_adapter_is_one_that_plain_peft_reads(tiny, backbone, decoder, round
 def test_the_adapters_configuration_has_one_order(backbone, round_trip):
     """PEFT writes a set of module names, which has another order in every process."""
     found = backbone("bert")
-    _, folder, _ = round_trip(found, "lora", new_model(found, "lora", 2))
+    _, folder = round_trip(found, "lora", new_model(found, "lora", 2))
     names = json.loads((folder / "adapter" / "adapter_config.json").read_text())["target_modules"]
     assert names == sorted(names)
     assert len(names) == 12  # two layers of six linear maps
@@ -205,30 +219,30 @@ def test_scores_in_bfloat16_stay_near(backbone, round_trip):
     found = backbone("bert")
     model = new_model(found, "lora", 2).eval()
     disturb(model)
-    _, _, loaded = round_trip(found, "lora", model, dtype=torch.bfloat16)
-    assert next(loaded.body.parameters()).dtype == torch.bfloat16
-    assert torch.allclose(logits_of(loaded), logits_of(model), atol=0.1)
+    found_scores = served(*round_trip(found, "lora", model, dtype="bfloat16"))
+    assert not torch.equal(found_scores, scores_of(model))
+    assert torch.allclose(found_scores, scores_of(model), atol=0.1)
 
 
 def test_a_judge_refuses_another_backbone(tmp_path, round_trip):
     folder = tiny_backbone("bert", tmp_path / "base")
     found = find_backbone(str(folder))
-    version, judge, _ = round_trip(found, "head", new_model(found, "head", 2))
+    version, judge = round_trip(found, "head", new_model(found, "head", 2))
     shutil.rmtree(folder)
     with pytest.raises(NotFoundError, match="no backbone folder"):
-        load_model(version, judge, torch.float32)
+        served(version, judge)
     tiny_backbone("bert", folder, seed=9)
     with pytest.raises(IntegrityError, match="not the one that this judge was trained on"):
-        load_model(version, judge, torch.float32)
+        served(version, judge)
 
 
 def test_a_fully_trained_judge_needs_no_backbone(tmp_path, round_trip):
     folder = tiny_backbone("bert", tmp_path / "base")
     found = find_backbone(str(folder))
     model = new_model(found, "full", 2).eval()
-    version, judge, _ = round_trip(found, "full", model)
+    version, judge = round_trip(found, "full", model)
     shutil.rmtree(folder)
-    assert torch.allclose(logits_of(load_model(version, judge, torch.float32)[0]), logits_of(model), atol=1e-5)
+    assert torch.allclose(served(version, judge), scores_of(model), atol=1e-5)
 
 
 def test_padding_does_not_reach_the_mean():

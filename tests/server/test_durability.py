@@ -20,7 +20,7 @@ from assay.store.database import open_database
 from assay.store.verdicts import VerdictQuery
 
 SERVER = Path(__file__).with_name("served_events.py")
-EVENTS, KILLS = 300, 3
+EVENTS, KILLS = 300, 2
 
 
 def free_port():

@@ -34,7 +34,7 @@ def criterion_of(kind: str) -> Criterion:
 
 def dataset_of(kind: str, seed: int = 0) -> tuple[DatasetVersion, list[FrozenRow]]:
     """A word among fillers decides the label; texts differ in length."""
-    criterion, numbers = criterion_of(kind), random.Random(seed)  # noqa: S311 - no secrets here
+    criterion, numbers = criterion_of(kind), random.Random(seed)
     rows = [_row(criterion, split, place, numbers) for split, size in SIZES.items() for place in range(size)]
     digest = digest_json([to_jsonable(row) for row in rows])
     dataset = DatasetVersion(

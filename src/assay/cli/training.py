@@ -151,6 +151,8 @@ def _say(screen: Screen, trained: "TrainedJudge") -> None:
     resumed = "" if fit.resumed_from_epoch is None else f", resumed after epoch {fit.resumed_from_epoch}"
     screen.say(f"{fit.seconds:,.0f} s on {fit.device} in {fit.dtype}, {fit.rows_per_s:,.0f} rows/s{resumed}")
     screen.table(("epoch", "train loss", "dev loss", "dev loss, calibrated", "dev accuracy", ""), _epochs(fit))
+    if fit.explained_rows:
+        screen.say(f"explanations of {fit.explained_rows:,} training rows: the judge has the mode reasoning")
     decision, calibration = trained.version.decision, trained.version.calibration
     at = "" if decision.threshold is None else f", threshold {decision.threshold:.3f} ({decision.policy})"
     screen.say(f"calibrated with {calibration.calibrator} on {calibration.rows:,} rows{at}")
@@ -181,6 +183,8 @@ def _values(trained: "TrainedJudge") -> dict[str, Any]:
         "method": version.method,
         "backbone": version.backbone.name,
         "settings": dict(version.training),
+        "modes": list(version.modes),
+        "explained_rows": fit.explained_rows,
         "epochs": [dict(epoch) for epoch in fit.epochs],
         "best_epoch": fit.best_epoch,
         "resumed_from_epoch": fit.resumed_from_epoch,

@@ -118,7 +118,9 @@ def holm(p_values: list[float]) -> list[float]:
     """
     order = np.argsort(p_values)
     m = len(p_values)
-    stepped = np.maximum.accumulate([(m - rank) * p_values[place] for rank, place in enumerate(order)]) if m else []
+    if not m:
+        return []
+    stepped = np.maximum.accumulate([(m - rank) * p_values[place] for rank, place in enumerate(order)])
     adjusted = np.empty(m)
     adjusted[order] = np.minimum(stepped, 1.0)
     return [float(p) for p in adjusted]

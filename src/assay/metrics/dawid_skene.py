@@ -42,10 +42,9 @@ def dawid_skene(answers: Answers, *, smoothing: float = SMOOTHING) -> DawidSkene
         raise ValueError("Dawid-Skene needs answers; there are none.")
     k = len(answers.labels)
     votes = answers.counts().astype(float)
-    truth = np.divide(
-        votes, votes.sum(axis=1, keepdims=True), out=np.full_like(votes, 1 / k), where=votes.any(axis=1)[:, None]
-    )
-    answered = votes.any(axis=1)
+    answered = np.asarray(votes.sum(axis=1) > 0)
+    truth = np.full_like(votes, 1 / k)
+    truth[answered] = votes[answered] / votes[answered].sum(axis=1, keepdims=True)
     done, change = 0, np.inf
     while done < MAX_ROUNDS and change >= TOLERANCE:
         prior = truth[answered].mean(axis=0)

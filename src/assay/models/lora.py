@@ -123,13 +123,6 @@ def save_lora(model: PeftModel, folder: Path, backbone: Backbone) -> None:
     (folder / ADAPTER_FOLDER / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
 
 
-def load_lora(model: nn.Module, folder: Path) -> Any:
-    """The backbone with an adapter merged into its weights; activated LoRA cannot be merged and stays beside them."""
-    with _quiet():
-        adapted = PeftModel.from_pretrained(model, str(folder / ADAPTER_FOLDER), use_safetensors=True)
-        return adapted if _is_activated(adapted) else adapted.merge_and_unload()
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """PEFT still reads an attribute that transformers warns about; users can do nothing about it."""

@@ -1,7 +1,7 @@
 """The trainable model under a small judge: token rows in, one logit a label out, for encoders and decoders alike.
 
-Training builds one with `new_model`, saves it with `save_parts` into the judge's folder; the engine gets it back with
-`load_model`.
+Training builds one with `new_model` and saves it with `save_parts` into the judge's folder, from which the engine reads
+what it needs (`inference.torch.loading`).
 """
 
 from pathlib import Path
@@ -11,11 +11,11 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from assay.models.backbone import Backbone, check_same_weights, find_backbone, load_tokenizer
+from assay.models.backbone import Backbone
 from assay.models.heads import MeanPoolHead, label_rows
-from assay.models.lora import LoraShape, activated, add_lora, load_lora, save_lora
+from assay.models.lora import LoraShape, activated, add_lora, save_lora
 from assay.schema.errors import InputError, shown
-from assay.schema.judge_version import JudgeVersion, Method
+from assay.schema.judge_version import Method
 
 BACKBONE_FOLDER = "backbone"  # method `full`: the fine-tuned weights
 TOKENIZER_FOLDER = "tokenizer"
@@ -147,25 +147,3 @@ def save_parts(model: SmallJudgeModel, folder: Path, backbone: Backbone, method:
     if isinstance(model, EncoderModel):
         model.head.save(folder)
     backbone.load_tokenizer().save_pretrained(folder / TOKENIZER_FOLDER)
-
-
-def load_model(version: JudgeVersion, folder: Path, dtype: torch.dtype) -> tuple[SmallJudgeModel, Any]:
-    """The model and the tokenizer of a judge, for judging. Raises NotFoundError, IntegrityError.
-
-    The base model is looked up by its name unless the judge brings its own weights (`full`), and must be the very one
-    trained on.
-    """
-    if version.method == "full":
-        body = find_backbone(str(folder / BACKBONE_FOLDER)).load(dtype)
-    else:
-        backbone = find_backbone(version.backbone.name)
-        check_same_weights(backbone, version.backbone)
-        body = backbone.load(torch.float32)
-    if version.method in ("lora", "alora"):
-        body = load_lora(body, folder)  # merged in float32: a bfloat16 sum would lose most of a small update
-    body = body.to(dtype)
-    tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
-    if version.family == "decoder":
-        ids = tuple(version.rendering.label_tokens[label] for label in version.criterion.labels)
-        return DecoderModel(body, ids).eval(), tokenizer
-    return EncoderModel(body, MeanPoolHead.load(folder).to(dtype)).eval(), tokenizer

@@ -110,10 +110,9 @@ class Access:
 
     def _read(self, digest: str) -> ApiKey | None:
         with self._database.read() as connection:
-            if digest:
-                return keys.by_digest(connection, digest)
-            is_open = self._open_access and not keys.every(connection)
-        return ANONYMOUS if is_open else None
+            known = keys.by_digest(connection, digest) if digest else None
+            is_open = known is None and self._open_access and not keys.every(connection)
+        return ANONYMOUS if is_open else known  # an open server does not look at what some clients must send
 
     def _spend(self, known: _Known, key: ApiKey) -> None:
         now, pace = self._clock(), self._pace(key)

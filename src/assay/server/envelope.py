@@ -26,6 +26,7 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+TOO_LARGE = 413
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9_.:\-]{1,64}")
 
 
@@ -33,8 +34,28 @@ class _TooLarge(Exception):  # noqa: N818 - it does not leave this file
     """The body went over its limit."""
 
 
+class _Body:
+    """A request's body, up to a limit."""
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        self._declared = int(declared[:12]) if declared.isdigit() else 0
+        self._receive, self._limit, self._seen = receive, limit, 0
+        self.is_too_large = False
+
+    async def receive(self) -> Message:
+        """As ASGI's. Raises _TooLarge, which an application may take for something else: `is_too_large` stays."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._seen += len(message.get("body", b""))
+            if max(self._seen, self._declared) > self._limit:
+                self.is_too_large = True
+                raise _TooLarge
+        return message
+
+
 class Envelope:
-    """ASGI middleware. `labelling` bodies and all others share one limit."""
+    """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int, instruments: Instruments) -> None:
         self._app = app
@@ -50,40 +71,30 @@ class Envelope:
         request_id = _request_id(scope)
         scope["assay_request_id"] = request_id
         answered: dict[str, Any] = {"status": 500, "begun": False}
+        body = _Body(scope, receive, self._max_body_bytes)
 
         async def sending(message: Message) -> None:
+            if body.is_too_large and not answered["begun"]:
+                return  # whatever the application made of it, the answer is 413
             if message["type"] == "http.response.start":
                 answered.update(status=message["status"], begun=True)
                 message["headers"] = _with_headers(message["headers"], request_id)
             await send(message)
 
         try:
-            await self._app(scope, self._bounded(scope, receive), sending)
+            await self._app(scope, body.receive, sending)
         except _TooLarge:
-            if not answered["begun"]:
-                await self._too_large(request_id)(scope, receive, sending)
+            pass
         finally:
+            if body.is_too_large and not answered["begun"]:
+                answered.update(status=TOO_LARGE, begun=True)
+                await self._too_large(request_id)(scope, receive, sending)
             self._instruments.http(_path(scope), scope["method"], answered["status"], time.perf_counter() - began)
-
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        limit, seen = self._max_body_bytes, 0
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-
-        async def bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            if message["type"] == "http.request":
-                seen += len(message.get("body", b""))
-                if seen > limit or (declared.isdigit() and int(declared[:12]) > limit):
-                    raise _TooLarge
-            return message
-
-        return bounded
 
     def _too_large(self, request_id: str) -> ASGIApp:
         required = f"at most {self._max_body_bytes} bytes"
         described = {"code": "too-large", "problem": "The body is too large.", "required": required}
-        return problem_response(request_id, 413, described)
+        return problem_response(request_id, TOO_LARGE, described)
 
 
 def _request_id(scope: Scope) -> str:

@@ -83,6 +83,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _refuse_without_keys(settings: Settings, host: str) -> None:
+    settings.data.mkdir(exist_ok=True)
     database = open_database(settings.database_url)
     try:
         with database.read() as connection:

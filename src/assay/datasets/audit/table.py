@@ -74,7 +74,7 @@ class AuditTable:
         groups: dict[str, int] = {}
         rows: list[tuple[str, str, int, int, str, LabelSource, str, int, int]] = []
         meta: dict[str, list[str]] = {}
-        blank = dict.fromkeys(criterion.reads, 0)
+        blank: dict[str, int] = dict.fromkeys(map(str, criterion.reads), 0)
         named = 0
         for number, (example, value, decided_by, split, group) in enumerate(parts):
             number_of_group = groups.setdefault(group, len(groups))
