@@ -8,6 +8,7 @@ values of the last run (results/engine.json); what cannot be measured is null, w
 """
 
 import argparse
+import gzip
 import json
 import resource
 import tempfile
@@ -32,6 +33,7 @@ from assay.models.backbone import find_backbone
 from assay.models.heads import MeanPoolHead
 from assay.models.tokens import TokenRow
 from machine import describe_machine, matmul_peak, write_result
+from real_sets import SETS
 from shapes import (
     INVOCATION,
     LABELS,
@@ -298,10 +300,16 @@ def _row(numbers: np.random.Generator, length: int) -> TokenRow:
 
 
 def _encoder_rows(count: int) -> list[TokenRow]:
-    """Lengths as in mixed real texts: log-normal, about 76 tokens in the mean, 12 to 256."""
+    """Rows as long as real texts of mixed sets, in random order; log-normal lengths where there is no data."""
     numbers = np.random.default_rng(0)
-    lengths = np.clip(numbers.lognormal(4.2, 0.55, count), 12, 256).astype(int)
-    return [_row(numbers, int(length)) for length in lengths]
+    files = [one.file for one in SETS if one.file.is_file()]
+    if not files:
+        lengths = np.clip(numbers.lognormal(4.2, 0.55, count), 12, 256).astype(int)
+        return [_row(numbers, int(length)) for length in lengths]
+    lines = [line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
+    texts = [json.loads(lines[place])["input"] for place in numbers.permutation(len(lines))[:count]]
+    tokenizer = find_backbone("minilm").load_tokenizer()
+    return [_row(numbers, max(len(ids), 3)) for ids in tokenizer(texts, truncation=True, max_length=256)["input_ids"]]
 
 
 def _encoder_engine(adapters: Sequence[int | None]) -> LocalEngine:

@@ -19,6 +19,7 @@ from real_sets import data_folder
 STRENGTH = 0.9  # of the positive rows carry the planted feature, and one in ten of the others
 PHRASE_ELSEWHERE = 0.05
 MIXED_ROWS = 100_000
+REPEATS = 5
 PHRASES = ("as mentioned above", "kind regards", "sent from my phone", "see attached")
 PATHS = {  # name → path, negative label, positive label, fields
     "deepset_prompt_injections": ("prompt_injection", "benign", "injection", ("input",)),
@@ -34,7 +35,7 @@ MIXED = (
     *("toxicity_safety/hatecheck", "hallucination/ragtruth_test", "pairwise/hh_rlhf_harmless_test"),
     *("prompt_injection/bipia_indirect", "toxicity_safety/openai_moderation", "pii/presidio_synth_v2"),
 )
-MIXED_POSITIVE = ("hate", "offensive", "unsafe", "toxic_span", "hateful", "hallucinated", "injection", "flagged", "pii")
+MIXED_POSITIVE = ("hate", "offensive", "unsafe", "toxic", "hallucinat", "injection", "flagged", "pii")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +97,8 @@ def permuted(rows: Rows, seed: int) -> Rows:
 
 def planted_sets() -> Iterator[tuple[str, Kind, AuditTable]]:
     """Three with a length, three with a source tag, four with a phrase."""
-    filler = [row["input"] for row in _read("intent_offtopic/banking77")]
     for seed, name in enumerate(("surge_toxicity", "openai_moderation", "diasafety")):
-        yield f"{name}, length", "length", table_of(with_length(read_set(name, 2000), filler, seed))
+        yield f"{name}, length", "length", table_of(with_length(read_set(name, 2000), seed))
     for seed, name in enumerate(("surge_toxicity", "deepset_prompt_injections", "presidio_synth_v2")):
         yield f"{name}, tag", "source", table_of(with_tag(read_set(name, 2000), seed))
     sets = ("surge_toxicity", "deepset_prompt_injections", "diasafety", "openai_moderation")
@@ -106,11 +106,14 @@ def planted_sets() -> Iterator[tuple[str, Kind, AuditTable]]:
         yield f"{name}, phrase", "phrase", table_of(with_phrase(read_set(name, 2000), phrase, seed))
 
 
-def with_length(rows: Rows, filler: list[str], seed: int) -> Rows:
-    """Unrelated sentences behind nine of ten positive texts and one of ten others."""
+def with_length(rows: Rows, seed: int) -> Rows:
+    """Nine of ten positive texts and one of ten others five times over: longer, and not a word more.
+
+    Sentences from elsewhere would plant their words and question marks as well.
+    """
     numbers = random.Random(seed)  # noqa: S311 - no secrets here
     texts = [
-        f"{text} {' '.join(numbers.sample(filler, 12))}" if _carries(code, numbers) else text
+        " ".join([text] * REPEATS) if _carries(code, numbers) else text
         for text, code in zip(rows.texts, rows.codes, strict=True)
     ]
     return replace(rows, texts=texts)
@@ -138,9 +141,9 @@ def mixed_rows(size: int) -> Rows:
     found = []
     for row in chain.from_iterable(_read(path) for path in MIXED):
         text = "\n".join(row.get(field) or "" for field in ("input", "output"))
-        found.append((text, int(row["label"] in MIXED_POSITIVE)))
+        found.append((text, _mixed_code(str(row["label"]))))
     again = [(text[len(text) // 3 :], code) for text, code in found]
-    rows = (found + again)[:size]
+    rows = random.Random(0).sample(found + again, size)  # noqa: S311 - no secrets here
     return Rows(
         name="mixed",
         texts=[text for text, _ in rows],
@@ -149,6 +152,10 @@ def mixed_rows(size: int) -> Rows:
         raters=[],
         labels=("no", "yes"),
     )
+
+
+def _mixed_code(label: str) -> int:
+    return int(not label.startswith(("no", "non", "not")) and any(part in label for part in MIXED_POSITIVE))
 
 
 def _carries(code: int, numbers: random.Random) -> bool:

@@ -39,7 +39,9 @@ def test_the_same_judge_gives_the_same_child_and_a_strict_budget_refuses_it(shop
     first = shop.ok("quantize", "advice@candidate")["id"]
     assert shop.ok("quantize", "advice@candidate")["id"] == first
     settings = shop.root / "assay.toml"
-    settings.write_text(settings.read_text() + "\n[gates]\nmax_f1_loss = 0.0\nmax_f1_loss_bound = 0.0\n")
+    text = settings.read_text()
+    assert text.count("[gates]\n") == 1
+    settings.write_text(text.replace("[gates]\n", "[gates]\nmax_f1_loss = 0.0\nmax_f1_loss_bound = 0.0\n"))
     decided = {gate["name"]: gate for gate in shop.ok("gate", first)["gates"]}
     loss = decided["keeps-f1"]
     assert loss["passed"] == (loss["measured"] <= 0 and loss["high"] <= 0)

@@ -30,14 +30,17 @@ from assay.inference.torch.layer_range import layers_of
 from assay.inference.torch.runner import TorchRunner
 from assay.models.backbone import find_backbone
 from assay.models.heads import MeanPoolHead
-from assay.models.lora import add_lora, save_lora
+from assay.models.lora import LoraShape, add_lora, save_lora
 from assay.models.tokens import TokenRow
 from assay.schema.errors import IntegrityError, UnsupportedJudgeError
 
 LABELS = ("no", "yes")
-# Of a log-probability, on tiny random backbones whose heads are large on purpose: int8 keeps 1 to 10 % of a state.
-TOLERANCE = 0.25
-FLIPS = 0.02  # where float32 is not within the tolerance of a tie there must be none
+SEEN = 30  # rows that the ranges are measured on
+# In log-odds, on tiny random backbones whose scores spread by 1 to 2. Rows that the ranges were measured on stay close;
+# others may reach beyond the ranges, and few do.
+SEEN_AT_MOST = 0.15
+UNSEEN_ON_AVERAGE = 0.06
+FLIPS = 0.02
 
 needs_vnni = pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="this processor has no VNNI")
 
@@ -154,7 +157,7 @@ class Judge:
         model = backbone.load(torch.float32)
         torch.manual_seed(1)
         if method == "lora":
-            adapted = add_lora(model, backbone, 4)
+            adapted = add_lora(model, backbone, LoraShape(rank=4))
             for name, parameter in adapted.named_parameters():
                 if "lora_" in name:
                     nn.init.normal_(parameter, std=0.05)
@@ -169,7 +172,7 @@ class Judge:
         head.save(folder)
         numbers = random.Random(3)  # noqa: S311 - no secrets here
         self.rows = [tuple(numbers.randrange(10, 150) for _ in range(numbers.randrange(3, 60))) for _ in range(60)]
-        save_ranges(ranges_of(self.version, folder, self.rows[:30]), folder)
+        save_ranges(ranges_of(self.version, folder, self.rows[:SEEN]), folder)
 
     def scores(self, dtype: str, rows: list[tuple[int, ...]]) -> np.ndarray:
         engine = LocalEngine(Int8Runner() if dtype == "int8" else TorchRunner(alone=True, device=torch.device("cpu")))
@@ -187,12 +190,13 @@ class Judge:
 def test_scores_are_those_of_float32_within_the_tolerance(tiny, tmp_path, kind, method):
     """Rows that the ranges were measured on, and others. deberta does not pack: it runs padded."""
     judge = Judge(tmp_path, tiny(kind), method)
-    exact, rounded = judge.scores("float32", judge.rows), judge.scores("int8", judge.rows)
-    assert np.abs(exact - rounded).max() < TOLERANCE
-    clear = np.abs(exact[:, 0] - exact[:, 1]) > TOLERANCE
+    exact, rounded = (judge.scores(dtype, judge.rows) @ [-1, 1] for dtype in ("float32", "int8"))
+    moved = np.abs(exact - rounded)
+    assert 0 < moved[:SEEN].max() < SEEN_AT_MOST
+    assert moved[SEEN:].mean() < UNSEEN_ON_AVERAGE
+    clear = np.abs(exact) > SEEN_AT_MOST
     assert clear.sum() > 20
-    assert (exact.argmax(axis=1) != rounded.argmax(axis=1))[clear].mean() <= FLIPS
-    assert np.abs(exact - rounded).max() > 0  # it is not float32 under another name
+    assert ((exact > 0) != (rounded > 0))[clear].mean() <= FLIPS
 
 
 @needs_vnni

@@ -1,12 +1,15 @@
 """The small judge: every example gets one verdict, in order, whatever is beside it."""
 
+import asyncio
 import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
+from assay.inference.engine import now
 from assay.judging.slm import SmallJudge, calibration_order, decide, probability_map
+from assay.schema.errors import DeadlineExceededError, UnsupportedJudgeError
 from assay.schema.example import Example
 from assay.schema.trace import ImagePart, Turn
 from assay.schema.verdict import Abstained, Decided, Failed
@@ -227,3 +230,29 @@ def test_three_labels(version_of, judge_of):
 def test_another_recipe_is_another_judge(version_of):
     version = version_of()
     assert dataclasses.replace(version, fallback="allow").id != version.id
+
+
+def test_a_mode_that_the_judge_does_not_have_is_refused_with_those_it_has(version_of, judge_of):
+    judge = judge_of(version_of())
+    with pytest.raises(UnsupportedJudgeError, match="reasoning") as caught:
+        judge.in_mode("reasoning")
+    assert "single-token" in str(caught.value)
+    with pytest.raises(UnsupportedJudgeError):
+        judge.judge(examples(1)[0], mode="reasoning")
+
+
+def test_awaited_verdicts_are_those_of_a_file(version_of, judge_of):
+    judge = judge_of(version_of())
+    given = examples(12)
+
+    async def all_at_once():
+        return await asyncio.gather(*(judge.judge_async(example, deadline_s=now() + 60) for example in given))
+
+    assert all(same(one, other) for one, other in zip(asyncio.run(all_at_once()), judge.judge_many(given), strict=True))
+
+
+def test_an_awaited_verdict_that_comes_too_late_is_an_error_and_an_empty_text_a_failure(version_of, judge_of):
+    judge = judge_of(version_of())
+    with pytest.raises(DeadlineExceededError):
+        asyncio.run(judge.judge_async(examples(1)[0], deadline_s=now() - 1))
+    assert isinstance(asyncio.run(judge.judge_async(Example(id="e"))), Failed)

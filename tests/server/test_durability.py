@@ -4,6 +4,7 @@ import json
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -113,6 +114,7 @@ def test_a_full_disk_refuses_the_verdict_and_leaves_what_was_there(tmp_path):
     program = f"""
 import json, resource, signal
 from pathlib import Path
+from assay.schema.errors import AssayError
 from assay.serving.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
@@ -135,14 +137,12 @@ async def test_a_database_that_is_away_loses_nothing_and_stops_no_guardrail(shop
     async with shop.serving() as (client, serving):
         await client.post("/v1/judge", json=asked("first"))
         assert await serving.recorder.settled()
-        held = open_database(shop.settings.database_url, busy_timeout_s=0.1)
-        blocked = held._engine.raw_connection()  # another process that holds the file and does not let go
-        blocked.cursor().execute("BEGIN EXCLUSIVE")
+        other = sqlite3.connect(shop.settings.data / "assay.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")  # as another process that holds the file and does not let go
         answer = await client.post("/v1/judge", json=asked("second"))
         journal = serving.process.journal.read_text()
-        blocked.cursor().execute("ROLLBACK")
-        blocked.close()
-        held.close()
+        other.execute("ROLLBACK")
+        other.close()
         assert await serving.recorder.settled(timeout_s=20)
         found = (await client.get("/v1/verdicts")).json()["verdicts"]
     assert answer.status_code == 200

@@ -11,7 +11,7 @@ from assay.ingest.mapping import FieldMapping
 from assay.schema.criterion import Criterion
 from assay.schema.errors import InputError
 from assay.schema.judge_version import JudgeVersion
-from assay.schema.verdict import Failed, Verdict
+from assay.schema.verdict import Failed, Mode, Verdict
 
 if TYPE_CHECKING:
     from assay.judging.slm import SmallJudge
@@ -42,8 +42,12 @@ class LoadedJudge:
         context: Any = None,
         reference: Any = None,
         turns: Sequence[Mapping[str, Any]] | None = None,
+        mode: Mode = "single-token",
     ) -> Verdict:
         """The verdict on one example; `turns` are the earlier messages, each `{"role": …, "content": …}`.
+
+        `mode` is single-token, verdict or reasoning (an explanation after the verdict, where the judge learnt to give
+        one); the probability is the same in all. Raises UnsupportedJudgeError for a mode that the judge does not have.
 
         What cannot be judged (no text in what the criterion reads, an unknown role, half a surrogate pair) gives a
         Failed verdict with the judge's fallback action, never an exception.
@@ -53,7 +57,7 @@ class LoadedJudge:
             example = example_of(values, FieldMapping(), self.criterion)
         except InputError as error:
             return Failed(reason=f"{error.code}: {error.problem}", action=self.version.fallback, judge=self.id)
-        return self.running.judge(example)
+        return self.running.judge(example, mode)
 
 
 def loaded(version: JudgeVersion, folder: Path) -> LoadedJudge:

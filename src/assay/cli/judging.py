@@ -14,6 +14,7 @@ from assay.schema.errors import InputError
 
 if TYPE_CHECKING:
     from assay.api.loaded_judge import LoadedJudge
+    from assay.schema.verdict import Mode
     from assay.serving.batch import BatchResult, BatchSettings
 
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
@@ -43,6 +44,10 @@ WindowOption: TypeAlias = Annotated[
 MaxFailedOption: TypeAlias = Annotated[
     float, typer.Option(metavar="SHARE", help="Refuse when more of the rows were set aside or failed.")
 ]
+ModeOption: TypeAlias = Annotated[
+    str,
+    typer.Option(help="single-token, verdict, or reasoning: an explanation after each verdict, if the judge has it."),
+]
 OverwriteOption: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace an OUT that is there.")]
 RestartOption: TypeAlias = Annotated[
     bool, typer.Option("--restart", help="Begin at the first row, whatever an interrupted run has left.")
@@ -65,6 +70,7 @@ def judge(
     verdict_field: VerdictFieldOption = "verdict",
     window: WindowOption = 2048,
     max_failed: MaxFailedOption = 1.0,
+    mode: ModeOption = "single-token",
     overwrite: OverwriteOption = False,
     restart: RestartOption = False,
     input: InputOption = None,  # noqa: A002 - the word for this field everywhere in Assay
@@ -85,7 +91,7 @@ def judge(
     given = {name: text for name, text in texts.items() if text is not None}
     _check_one_way(file, given, out, json)
     if file is None:
-        _judge_text(_loaded(ref, workspace), given, Screen(json_wanted=json))
+        _judge_text(_loaded(ref, workspace), given, Screen(json_wanted=json), cast(Any, mode))
         return
     from assay.ingest.mapping import FieldMapping  # noqa: PLC0415
     from assay.serving.batch import BatchSettings  # noqa: PLC0415
@@ -97,6 +103,7 @@ def judge(
         verdict_field=verdict_field,
         window_rows=window,
         max_failed_share=max_failed,
+        mode=cast(Any, mode),
         overwrite=overwrite,
         restart=restart,
     )
@@ -138,7 +145,7 @@ def _judge_file(loaded: "LoadedJudge", file: str, out: Path | None, settings: "B
     source = None if file == "-" else Path(file)
     with progress(f"judging {'standard input' if source is None else source.name}") as report:
         return judge_file(
-            loaded.running, source, out, settings, lambda moment: report(moment.rows_done, moment.rows_total)
+            loaded.running.in_mode(settings.mode), source, out, settings, lambda moment: report(moment.rows_done, moment.rows_total)
         )
 
 
@@ -159,13 +166,13 @@ def _say(screen: Screen, result: "BatchResult") -> None:
         screen.say(f"Written: {result.output}")
 
 
-def _judge_text(loaded: "LoadedJudge", given: dict[str, str], screen: Screen) -> None:
+def _judge_text(loaded: "LoadedJudge", given: dict[str, str], screen: Screen, mode: "Mode") -> None:
     from assay.ingest.examples import example_of  # noqa: PLC0415
     from assay.ingest.mapping import FieldMapping  # noqa: PLC0415
     from assay.schema.records import to_jsonable  # noqa: PLC0415
     from assay.schema.verdict import Abstained, Decided  # noqa: PLC0415
 
-    verdict = loaded.running.judge(example_of(given, FieldMapping(), loaded.criterion))
+    verdict = loaded.running.judge(example_of(given, FieldMapping(), loaded.criterion), mode)
     if isinstance(verdict, Decided):
         screen.say(f"{verdict.label}, probability {verdict.probability:.3f}", style="bold")
     else:
@@ -174,5 +181,7 @@ def _judge_text(loaded: "LoadedJudge", given: dict[str, str], screen: Screen) ->
         shares = ", ".join(f"{label} {share:.3f}" for label, share in verdict.probabilities.items())
         cut = f", {verdict.truncated_tokens:,} tokens cut" if verdict.truncated_tokens else ""
         screen.say(f"{shares}; {verdict.latency_ms:.0f} ms{cut}")
+        if verdict.explanation:
+            screen.say(f"{verdict.explanation}{' …' if verdict.explanation_cut else ''}")
     screen.say(f"judge: {verdict.judge}")
     screen.done(to_jsonable(verdict))

@@ -11,7 +11,6 @@ from assay.cli.opening import open_workspace
 from assay.cli.options import JsonOption, WorkspaceOption, pairs
 from assay.cli.progress import progress
 from assay.cli.screen import Screen, estimate
-from assay.registry.refs import did_you_mean
 from assay.schema.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -213,6 +212,8 @@ def _traffic(screen: Screen, file: Path | None, criterion: "Criterion", columns:
 
 def _one_of(given: str | None, option: str, known: tuple[str, ...]) -> str | None:
     if given is not None and given not in known:
+        from assay.registry.refs import did_you_mean  # noqa: PLC0415 - the registry brings the database along
+
         raise InputError(
             f"{option} is unknown.",
             required=f"one of {', '.join(known)}",

@@ -50,6 +50,8 @@ class SmallJudge:
         tokens: its renderer and tokenizer.
         window: examples in flight together in `judge_many`.
         explanation_tokens: at most, in mode `reasoning`.
+        mode: of `judge` and `judge_many` unless told otherwise. Raises UnsupportedJudgeError for one that the judge
+            does not have.
 
     """
 
@@ -61,13 +63,16 @@ class SmallJudge:
         *,
         window: int = WINDOW,
         explanation_tokens: int = EXPLANATION_TOKENS,
+        mode: Mode = "single-token",
     ) -> None:
+        check_mode(version, mode)
         self.version = version
         self._engine = engine
         self._tokens = tokens
         self._probabilities = probability_map(version.calibration, version.criterion)
         self._window = window
         self._explanation_tokens = explanation_tokens
+        self._mode: Mode = mode
 
     @classmethod
     def load(cls, version: JudgeVersion, folder: Path, engine: Engine | None = None) -> Self:
@@ -90,7 +95,18 @@ class SmallJudge:
         """The question answered."""
         return self.version.criterion
 
-    def judge(self, example: Example, mode: Mode = "single-token") -> Verdict:
+    def in_mode(self, mode: Mode) -> "SmallJudge":
+        """The same judge on the same engine, in another mode. Raises UnsupportedJudgeError."""
+        return SmallJudge(
+            self.version,
+            self._engine,
+            self._tokens,
+            window=self._window,
+            explanation_tokens=self._explanation_tokens,
+            mode=mode,
+        )
+
+    def judge(self, example: Example, mode: Mode | None = None) -> Verdict:
         """The verdict on one example."""
         return next(self.judge_many([example], mode=mode))
 
@@ -98,13 +114,14 @@ class SmallJudge:
         self,
         examples: Iterable[Example],
         on_batch: Callable[[int], None] | None = None,
-        mode: Mode = "single-token",
+        mode: Mode | None = None,
     ) -> Iterator[Verdict]:
         """One verdict an example, in order, in constant memory. `on_batch` hears how many examples were scored since
         it was last called.
 
         Raises UnsupportedJudgeError for a mode that the judge does not have, EngineLostError.
         """
+        mode = mode or self._mode
         check_mode(self.version, mode)
         source = iter(examples)
         while window := list(itertools.islice(source, self._window)):

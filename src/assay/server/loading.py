@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from assay.api.extras import needs_models
 from assay.schema.judge_version import JudgeVersion
-from assay.serving.judges_loaded import ReadyJudge
+from assay.serving.judges_loaded import ReadyJudge, ServingJudge
 from assay.serving.rung import TimedJudge
 from assay.serving.rungs import Rungs
 
@@ -28,32 +28,40 @@ class JudgeLoader:
     Args:
         rungs: makes their fallback chains and escalators.
         make_engine: builds the engine of a backbone, by default the one that suits this machine.
+        small: loads a judge that needs no engine, instead; for tests of what is around judges.
 
     """
 
-    def __init__(self, rungs: Rungs, make_engine: "Callable[[JudgeVersion], Engine] | None" = None) -> None:
+    def __init__(
+        self,
+        rungs: Rungs,
+        make_engine: "Callable[[JudgeVersion], Engine] | None" = None,
+        small: "Callable[[JudgeVersion, Path], ServingJudge] | None" = None,
+    ) -> None:
         self._rungs = rungs
         self._make_engine = make_engine
+        self._small = small
         self._engines: Engines | None = None
         self.larger: Callable[[str], TimedJudge] | None = None  # finds the judge that an escalation names
 
     def __call__(self, version: JudgeVersion, folder: Path) -> ReadyJudge:
         """A version from its verified folder. Raises AssayError."""
+        chain = self._rungs.chain(version, folder)
+        escalator = self._rungs.escalator(version, larger=self._larger(version))
+        if self._small is not None:
+            judge = self._small(version, folder)
+            return ReadyJudge(version=version, judge=judge, chain=chain, escalator=escalator)
         with needs_models():
             from assay.judging.slm import SmallJudge  # noqa: PLC0415 - torch, only where a judge runs
 
         engines = self._shared()
         engine = engines.of(version)
-
-        def unload() -> None:
-            engine.remove(version.id)
-
         return ReadyJudge(
             version=version,
             judge=SmallJudge.load(version, folder, engine),
-            chain=self._rungs.chain(version, folder),
-            escalator=self._rungs.escalator(version, larger=self._larger(version)),
-            unload=unload,
+            chain=chain,
+            escalator=escalator,
+            unload=lambda: engine.remove(version.id),
             lost=lambda: engines.drop(version),
         )
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.api.language_models import rungs_of
@@ -24,7 +25,7 @@ from assay.server.loading import JudgeLoader
 from assay.serving.admission import Admission
 from assay.serving.instruments import Instruments
 from assay.serving.intake import Intake
-from assay.serving.judges_loaded import JudgesLoaded
+from assay.serving.judges_loaded import JudgesLoaded, ServingJudge
 from assay.serving.larger import LargerJudge
 from assay.serving.process import ServingProcess, serving_process
 from assay.serving.recorder import Recorder
@@ -114,12 +115,13 @@ def serving_of(
     settings: Settings,
     *,
     make_engine: "Callable[[JudgeVersion], Engine] | None" = None,
+    small: Callable[[JudgeVersion, Path], ServingJudge] | None = None,
     open_access: bool = False,
 ) -> Iterator[Serving]:
     """The parts of a server of this workspace. Raises AssayError.
 
-    Args: `make_engine` builds the engine of a backbone, by default the one that suits this machine; `open_access` lets
-    callers in without a key while there are no keys.
+    Args: `make_engine` builds the engine of a backbone, by default the one that suits this machine; `small` loads
+    judges that need none; `open_access` lets callers in without a key while there are no keys.
     """
     limits = ServingSettings.from_mapping(settings.serving)
     redactor = Redactor(RedactionRules.from_mapping(settings.redaction))
@@ -132,7 +134,7 @@ def serving_of(
     try:
         with serving_process(settings.serving_files) as process:
             recorder = Recorder(database, process, keep_example)
-            load = JudgeLoader(rungs_of(database, settings), make_engine)
+            load = JudgeLoader(rungs_of(database, settings), make_engine, small)
             serving = _assembled(settings, limits, database, process, recorder, load, open_access)
             try:
                 yield serving

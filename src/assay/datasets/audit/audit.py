@@ -3,7 +3,7 @@
     found = audit(AuditTable.of_frozen(rows, criterion), AuditSettings(embed=embed))
     found.findings[0].title, found.findings[0].command
 
-100,000 rows without embeddings take about two minutes on two cores.
+Time grows with the number of rows (benchmarks/truth.py); embeddings are the dearest part where they are asked for.
 """
 
 import time

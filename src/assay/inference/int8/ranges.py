@@ -12,6 +12,7 @@ the scale is then shared out between activations and weights (SmoothQuant, Xiao 
 into the bias.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,14 @@ LEVELS = 255
 # 0 leaves all of the unevenness in the activations, 1 moves all of it into the weights. On MiniLM the states after the
 # sixth layer were off by 0.169, 0.098, 0.092 and 0.092 of their norm at 0, 0.5, 0.85 and 1.
 SMOOTHING = 0.85
+# Room beyond what was seen: on tiny models with ranges from 30 rows, unseen rows moved by up to 0.9 in the log-odds
+# without it, rows that were seen by 0.07.
+_ROOM = 1.25
 _CLIPS = tuple(0.3 + 0.05 * step for step in range(15))  # shares of the widest range that are tried after GELU
 _SAMPLED_TOKENS = 2048
 _LEAST = 1e-6  # channels that never vary
 _PARTS = ("scale", "shift", "mean")
+_LAYERS = "layers"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,8 +123,8 @@ def _chosen(seen: _Seen, *, even: bool) -> ActivationRange:
     if even:
         return _even_range(seen, mean)
     weights = torch.stack([reader.weight.abs().amax(dim=0) for reader in seen.readers]).amax(dim=0)
-    # nothing is cut off: the few large channels of a layer norm carry much of the meaning
-    reach = ((seen.high - seen.low) / 2).clamp(min=_LEAST)
+    # nothing seen is cut off: the few large channels of a layer norm carry much of the meaning
+    reach = _ROOM * ((seen.high - seen.low) / 2).clamp(min=_LEAST)
     uneven = reach**SMOOTHING / weights.clamp(min=_LEAST) ** (1 - SMOOTHING)
     widest = (reach / uneven).max()
     return ActivationRange(scale=uneven * (2 * widest / LEVELS), shift=(seen.low + seen.high) / 2, mean=mean)
@@ -165,19 +170,21 @@ def save_ranges(ranges: Mapping[str, ActivationRange], folder: Path) -> None:
     tensors = {
         f"{places[id(one)]}.{part}": getattr(one, part).contiguous() for one in ranges.values() for part in _PARTS
     }
-    save_file(tensors, folder / RANGES_FILE, metadata={name: places[id(one)] for name, one in ranges.items()})
+    # one entry: the order of several would differ in every process, and so would the digest
+    layers = json.dumps({name: places[id(one)] for name, one in ranges.items()})
+    save_file(tensors, folder / RANGES_FILE, metadata={_LAYERS: layers})
 
 
 def load_ranges(folder: Path) -> dict[str, ActivationRange]:
     """Read `int8.safetensors`. Raises IntegrityError."""
     path = folder / RANGES_FILE
     try:
-        tensors, places = load_file(path), _metadata(path)
+        tensors, places = load_file(path), _places(path)
         made = {
             place: ActivationRange(**{part: tensors[f"{place}.{part}"] for part in _PARTS})
             for place in set(places.values())
         }
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise IntegrityError(
             f"The ranges of a quantised judge cannot be read ({RANGES_FILE}).",
             required="the file that `assay quantize` wrote",
@@ -187,6 +194,7 @@ def load_ranges(folder: Path) -> dict[str, ActivationRange]:
     return {name: made[place] for name, place in places.items()}
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _places(path: Path) -> dict[str, str]:
     with safe_open(path, "pt") as file:
-        return dict(file.metadata() or {})
+        layers: dict[str, str] = json.loads((file.metadata() or {})[_LAYERS])
+    return layers

@@ -7,6 +7,7 @@ from assay.ingest.rows import Format
 from assay.schema.errors import InputError, shown
 from assay.schema.example import CONTENT_FIELDS
 from assay.schema.ids import digest_json
+from assay.schema.verdict import Mode
 
 JUDGED_FIELDS = (*CONTENT_FIELDS, "messages")
 
@@ -19,7 +20,7 @@ class BatchSettings:
     fields: labels and provenance are carried along, not looked at. `carry` names the input columns that go to the
     output (None: all). `verdict_field` is the key of the verdict in JSONL and the prefix of its columns in CSV and
     Parquet. `window_rows` rows are read, judged and written together. When more than `max_failed_share` of the rows is
-    set aside or failed, the run ends in a refusal. `overwrite` replaces an output that is there, `restart` forgets
+    set aside or failed, the run ends in a refusal. `mode` is the judge's own in this run. `overwrite` replaces an output that is there, `restart` forgets
     what an interrupted run has left.
     """
 
@@ -30,6 +31,7 @@ class BatchSettings:
     verdict_field: str = "verdict"
     window_rows: int = 2048
     max_failed_share: float = 1.0
+    mode: Mode = "single-token"
     overwrite: bool = False
     restart: bool = False
 
@@ -57,5 +59,6 @@ class BatchSettings:
                 "columns": dict(self.mapping.columns),
                 "carry": self.carry if self.carry is None else list(self.carry),
                 "verdict_field": self.verdict_field,
+                **({} if self.mode == "single-token" else {"mode": self.mode}),
             }
         )

@@ -223,9 +223,7 @@ def pool(connection: Connection, criterion: Criterion, wanted: PoolFilter) -> li
 def iter_examples(connection: Connection, ids: Sequence[str]) -> Iterator[Example]:
     """Examples by their ids, in that order. Raises NotFoundError for an id that is not there."""
     for batch in in_batches(ids):
-        rows = dict(
-            connection.execute(select(examples.c.id, examples.c.record).where(examples.c.id.in_(batch))).all()
-        )
+        rows = dict(connection.execute(select(examples.c.id, examples.c.record).where(examples.c.id.in_(batch))).all())
         for example_id in batch:
             if example_id not in rows:
                 raise NotFoundError(

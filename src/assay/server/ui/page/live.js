@@ -53,7 +53,7 @@ function chart(id, series, of) {
   ]);
   ["all", "acted"].forEach((name, which) => {
     let points = [];
-    const end = () => { if (points.length) parts.push(drawn("polyline", { class: name, points: points.join(" ") })); points = []; };
+    const end = () => { if (points.length === 1) points.push(points[0]); if (points.length) parts.push(drawn("polyline", { class: name, points: points.join(" ") })); points = []; };
     series.forEach((bin, place) => {
       const value = of(bin)[which];
       if (value === null) end(); else points.push(`${x(place).toFixed(1)},${y(value).toFixed(1)}`);
