@@ -37,7 +37,7 @@ class Server:
     def start(self) -> Self:
         """Start it and wait until it is ready."""
         arguments = [sys.executable, __file__, str(self._workspace), str(self.port), self._engine]
-        self._process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + READY_S
         while time.monotonic() < until:
             try:

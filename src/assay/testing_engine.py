@@ -11,6 +11,7 @@ For tests of everything above an engine, and for measuring what a server itself 
 
 import math
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -101,6 +102,16 @@ class TestEngine:
                 return future
         self._answer(request, future, until)
         return future
+
+    def submit_all(
+        self,
+        requests: Sequence[Request],
+        *,
+        deadline_s: float | None = None,
+        priority: Priority = Priority.BATCH,
+    ) -> list[Future[LabelScores]]:
+        """See Engine."""
+        return [self.submit(request, deadline_s=deadline_s, priority=priority) for request in requests]
 
     def explain(
         self,

@@ -64,7 +64,7 @@ def run_in(folder: Path, *words: str) -> Ended:
 
 def labelled_rows(count: int, *, seed: int = 0, source: str = "expert") -> list[dict[str, Any]]:
     """Rows whose label hangs on one word, for both classes alike, each seen by two labellers."""
-    numbers = random.Random(seed)  # noqa: S311 - no secrets here
+    numbers = random.Random(seed)
     return [_row(place, numbers, source) for place in range(count)]
 
 

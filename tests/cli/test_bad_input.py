@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_read(empty_shop):
         (("data", "freeze", "advice", "--shares", "1,2"), "train, dev, calibration, test"),
         (("data", "freeze", "advice", "--shares", "0.5,0.5,0.5,0.5"), "1 in all"),
         (("train", "advice", "--threshold", "best"), "max-f1"),
-        (("train", "advice", "--method", "lorra"), "head, lora, full"),
+        (("train", "advice", "--method", "lorra"), "head, lora, alora, full"),
         (("train", "advice", "--dataset", "advice-data-00000000"), "advice-data-"),
     ],
 )

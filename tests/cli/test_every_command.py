@@ -30,8 +30,8 @@ NAMES = [" ".join(path) for path, _ in EVERY]
 
 def test_the_promised_commands_are_there():
     promised = "init|data import|data check|data freeze|data list|train|evaluate|gate|card|promote|rollback|alias|judge"
-    labelling = "data next|label serve|label export|label queue make|label queue list|label queue show|label queue close"
-    labelling += "|label labellers add|label labellers list|label labellers remove"
+    labelling = "data next|label serve|label export|label queue make|label queue list|label queue show"
+    labelling += "|label queue close|label labellers add|label labellers list|label labellers remove"
     promised += "|serve|keys add|keys list|keys revoke|certify|quantize|fallback|escalation|spending"
     promised += "|data audit|data agreement|data consensus|criteria diff|criteria sample|probe"
     assert set(f"{promised}|{labelling}|list|show|verify|adopt|history|doctor|demo".split("|")) == set(NAMES)

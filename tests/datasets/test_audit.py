@@ -30,7 +30,7 @@ def build(criterion, make_label):
     """A table of texts whose label hangs on one of several words, and on whatever `change` plants."""
 
     def make(n=240, change=None, sign=0.6, seed=0, **example):
-        numbers = random.Random(seed)  # noqa: S311 - no secrets here
+        numbers = random.Random(seed)
         rows = []
         for place in range(n):
             value = ("yes", "no")[place % 2]

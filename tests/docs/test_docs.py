@@ -21,8 +21,14 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 @pytest.mark.parametrize(
     ("table", "record"),
-    [("store", config._Store), ("people", config._People), ("freeze", config._Freeze), ("training", config._Training)]
-    + [("llm.NAME", config._Llm), ("spending", config.Spending)],
+    [
+        ("store", config._Store),
+        ("people", config._People),
+        ("freeze", config._Freeze),
+        ("training", config._Training),
+        ("llm.NAME", config._Llm),
+        ("spending", config.Spending),
+    ],
 )
 def test_every_setting_is_documented(table, record):
     for field in dataclasses.fields(record):

@@ -170,7 +170,7 @@ class Judge:
         head = MeanPoolHead(backbone.config.hidden_size, len(LABELS))
         nn.init.normal_(head.classifier.weight, std=0.5)
         head.save(folder)
-        numbers = random.Random(3)  # noqa: S311 - no secrets here
+        numbers = random.Random(3)
         self.rows = [tuple(numbers.randrange(10, 150) for _ in range(numbers.randrange(3, 60))) for _ in range(60)]
         save_ranges(ranges_of(self.version, folder, self.rows[:SEEN]), folder)
 
@@ -235,6 +235,8 @@ def test_decoders_and_foreign_ranges_are_refused(tiny, tmp_path, make_version):
     decoder = dataclasses.replace(make_version(), family="decoder", method="lora", dtype="int8")
     with pytest.raises(UnsupportedJudgeError, match="int8 backend does not run"):
         Int8Runner().load(decoder, tmp_path)
+    with pytest.raises(UnsupportedJudgeError, match="int8 weights"):
+        TorchRunner().load(dataclasses.replace(make_version(), dtype="int8", parent="advice-00000000"), tmp_path)
     ranges = load_ranges(tmp_path)
     save_ranges({name: one for name, one in ranges.items() if not name.startswith("1.")}, tmp_path)
     with pytest.raises(IntegrityError, match="does not fit the judge's backbone"):

@@ -105,7 +105,7 @@ def test_what_came_is_shown_bounded():
 
 
 def test_a_missing_file_and_broken_toml_are_refused(tmp_path):
-    with pytest.raises(NotFoundError, match=r"no file '.*absent\.toml'"):
+    with pytest.raises(NotFoundError, match=r"There is no file '.*Next: check the path"):
         read_toml(tmp_path / "absent.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("name = ")

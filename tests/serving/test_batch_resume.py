@@ -55,7 +55,7 @@ def test_killed_at_random_moments(suffix: str, write: Write, read: Read, tmp_pat
     rows = [dict(ROWS[n % 10], id=n, output=f"text {n}") if n % 7 else "{broken" for n in range(300)]
     source, out, calm = write(rows), tmp_path / f"out{suffix}", tmp_path / f"calm{suffix}"
     judge_file(PlainJudge(), source, calm, BatchSettings())
-    chance = random.Random(suffix)  # noqa: S311 - moments to kill at
+    chance = random.Random(suffix)
     kills = 0
     while not _finished(source, out, kill_after_s=chance.uniform(0.0, 0.15) if kills < 3 else None):
         kills += 1

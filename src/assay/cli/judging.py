@@ -145,7 +145,11 @@ def _judge_file(loaded: "LoadedJudge", file: str, out: Path | None, settings: "B
     source = None if file == "-" else Path(file)
     with progress(f"judging {'standard input' if source is None else source.name}") as report:
         return judge_file(
-            loaded.running.in_mode(settings.mode), source, out, settings, lambda moment: report(moment.rows_done, moment.rows_total)
+            loaded.running.in_mode(settings.mode),
+            source,
+            out,
+            settings,
+            lambda moment: report(moment.rows_done, moment.rows_total),
         )
 
 

@@ -15,6 +15,7 @@ adapter before it, not on a cached prefix (float32: within 1e-4; bfloat16: withi
 
 import enum
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,20 @@ class Engine(Protocol):
         The future ends with LabelScores, or with DeadlineExceededError, NotFoundError, EngineLostError. Cancelling it
         takes a waiting request out of the queue.
 
+        """
+        ...
+
+    def submit_all(
+        self,
+        requests: Sequence[Request],
+        *,
+        deadline_s: float | None = None,
+        priority: Priority = Priority.BATCH,
+    ) -> list[Future[LabelScores]]:
+        """Queue several at once, in order; otherwise as `submit`, all or none.
+
+        In-process engines put them into the same passes each time when nothing else runs, so that a file, an
+        evaluation and a calibration give the same numbers to the last bit when they are done again.
         """
         ...
 

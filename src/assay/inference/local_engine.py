@@ -181,12 +181,18 @@ class LocalEngine:
         self, request: Request, *, deadline_s: float | None = None, priority: Priority = Priority.BATCH
     ) -> Future[LabelScores]:
         """See Engine."""
-        future: Future[LabelScores] = Future()
-        row = request.row
-        lasting = row.ends[-2] if len(row.ends) > 1 else 0  # the last segment is the judge's own ending
-        work = Work(judge=request.judge, ids=row.ids, reads="labels", adapter_from=row.adapter_from, lasting=lasting)
-        self._queue(work, future, deadline_s, priority)
-        return future
+        return self.submit_all([request], deadline_s=deadline_s, priority=priority)[0]
+
+    def submit_all(
+        self,
+        requests: Sequence[Request],
+        *,
+        deadline_s: float | None = None,
+        priority: Priority = Priority.BATCH,
+    ) -> list[Future[LabelScores]]:
+        """See Engine."""
+        works = [_scoring(request) for request in requests]
+        return self._queue(works, deadline_s, priority)
 
     def explain(
         self,
@@ -198,7 +204,6 @@ class LocalEngine:
         priority: Priority = Priority.BATCH,
     ) -> Future[Explanation]:
         """See Engine."""
-        future: Future[Explanation] = Future()
         ids = (*request.row.ids, verdict_token)
         work = Work(
             judge=request.judge,
@@ -207,8 +212,7 @@ class LocalEngine:
             adapter_from=request.row.adapter_from,
             lasting=len(ids),
         )
-        self._queue(work, future, deadline_s, priority, max_tokens)
-        return future
+        return self._queue([work], deadline_s, priority, max_tokens)[0]
 
     def close(self) -> None:
         """See Engine."""
@@ -226,36 +230,39 @@ class LocalEngine:
         gc.freeze()
 
     def _queue(
-        self,
-        work: Work,
-        future: Future[Any],
-        deadline_s: float | None,
-        priority: Priority,
-        max_tokens: int = 0,
-    ) -> None:
-        item = _Waiting(
-            work=work,
-            future=future,
-            priority=priority,
-            deadline_s=math.inf if deadline_s is None else deadline_s,
-            number=next(self._numbers),
-            arrived_s=now(),
-            max_tokens=max_tokens,
-        )
+        self, works: Sequence[Work], deadline_s: float | None, priority: Priority, max_tokens: int = 0
+    ) -> list[Future[Any]]:
+        """Put work into the queue, all or none; the futures are of LabelScores, or of an Explanation."""
+        items = [
+            _Waiting(
+                work=work,
+                future=Future(),
+                priority=priority,
+                deadline_s=math.inf if deadline_s is None else deadline_s,
+                number=next(self._numbers),
+                arrived_s=now(),
+                max_tokens=max_tokens,
+            )
+            for work in works
+        ]
+        tokens = sum(len(work.ids) for work in works)
         with self._changed:
             if self._lost:
                 raise self._lost
-            if work.judge not in self._judges:
-                raise _no_judge(work.judge, self.judges())
-            if self._waiting and self._waiting_tokens + len(work.ids) > self._queue_tokens:
+            for work in works:
+                if work.judge not in self._judges:
+                    raise _no_judge(work.judge, self.judges())
+            if self._waiting and self._waiting_tokens + tokens > self._queue_tokens:
                 raise OverloadedError(
                     "The engine's queue is full.",
                     required=f"at most {self._queue_tokens} tokens waiting",
-                    got=f"{self._waiting_tokens} waiting and {len(work.ids)} more",
+                    got=f"{self._waiting_tokens} waiting and {tokens} more",
                     next_step="try again later",
                 )
-            self._insert(item)
+            for item in items:
+                self._insert(item)
             self._changed.notify()
+        return [item.future for item in items]
 
     def _insert(self, item: _Waiting) -> None:
         bisect.insort(self._waiting, item, key=lambda other: other.urgency)
@@ -338,6 +345,18 @@ class LocalEngine:
             self._changed.notify_all()
         for item in left:
             _fail(item.future, self._lost)
+
+
+def _scoring(request: Request) -> Work:
+    """The work of reading label scores; the row's last segment is the judge's own ending and does not come again."""
+    row = request.row
+    return Work(
+        judge=request.judge,
+        ids=row.ids,
+        reads="labels",
+        adapter_from=row.adapter_from,
+        lasting=row.ends[-2] if len(row.ends) > 1 else 0,
+    )
 
 
 def in_a_thread_of_its_own(work: Callable[[], T]) -> T:

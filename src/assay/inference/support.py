@@ -18,7 +18,7 @@ BACKENDS: tuple[Backend, ...] = ("torch", "int8", "vllm")
 
 _NO_HEADS = "it serves decoders, whose verdict is a token; heads are served in-process"
 _NO_ALORA = "it refuses activated LoRA"
-_ENCODERS_ONLY = "decoders gain nothing from int8 on the processors measured (docs/decisions)"
+_ENCODERS_ONLY = "int8 was not found to be faster for decoders (docs/decisions/0020-int8.md)"
 _NOT_MERGED = "activated LoRA cannot be merged into quantised weights"
 
 # (family, kind) → why not; what is absent is supported
@@ -59,6 +59,12 @@ def kind_of(version: JudgeVersion) -> Kind:
 
 def check_supported(backend: Backend, version: JudgeVersion) -> None:
     """Raise UnsupportedJudgeError, with the reason, where a backend does not run a judge's kind."""
+    if version.dtype == "int8" and backend != "int8":
+        raise UnsupportedJudgeError(
+            f"The {backend} backend does not run {version.id}: it has int8 weights.",
+            required="the int8 backend, which lone judges and servers on the CPU take by themselves",
+            next_step=f"use its parent: {version.parent}",
+        )
     kind = kind_of(version)
     reason = REFUSED[backend].get((version.family, kind))
     if reason is not None:

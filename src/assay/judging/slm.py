@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -30,15 +30,6 @@ from assay.schema.verdict import Abstained, Decided, Failed, Mode, Verdict
 WINDOW = 2048  # examples in flight together: enough for full passes, few enough for constant memory
 EXPLANATION_TOKENS = 128
 _TELL_EVERY_S = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class _InFlight:
-    """One example on its way: its row and the engine's answer to come, or why it cannot be judged."""
-
-    row: TokenRow | None
-    scores: Future[LabelScores] | None
-    problem: str = ""
 
 
 class SmallJudge:
@@ -154,20 +145,16 @@ class SmallJudge:
     def _judge_window(
         self, examples: list[Example], on_batch: Callable[[int], None] | None, mode: Mode
     ) -> Iterator[Verdict]:
-        flights = [self._sent(row) for row in self._token_rows(examples)]
-        sent = [flight for flight in flights if flight.row is not None and flight.scores is not None]
-        scored = _gathered([flight.scores for flight in sent if flight.scores is not None], on_batch)
-        rows = [flight.row for flight in sent if flight.row is not None]
-        verdicts = self._verdicts(scored, rows, mode) if sent else []
+        found = self._token_rows(examples)
+        rows = [row for row in found if isinstance(row, TokenRow)]
+        sent = self._engine.submit_all([Request(judge=self.id, row=row) for row in rows]) if rows else []
+        verdicts = self._verdicts(_gathered(sent, on_batch), rows, mode) if rows else []
         if mode == "reasoning":
             verdicts = self._explained(verdicts, rows)
         ready = iter(verdicts)
-        return iter([next(ready) if flight.scores is not None else self._failed(flight.problem) for flight in flights])
-
-    def _sent(self, row: TokenRow | InputError) -> _InFlight:
-        if isinstance(row, InputError):
-            return _InFlight(row=None, scores=None, problem=f"{row.code}: {row.problem}")
-        return _InFlight(row=row, scores=self._engine.submit(Request(judge=self.id, row=row)))
+        return iter(
+            [next(ready) if isinstance(row, TokenRow) else self._failed(f"{row.code}: {row.problem}") for row in found]
+        )
 
     def _token_rows(self, examples: list[Example]) -> list[TokenRow | InputError]:
         try:

@@ -14,7 +14,7 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +130,26 @@ class VllmEngine:
             )
 
         return self._accept(judge, len(ids), lambda model: scoring(model, ids, labels), read, deadline_s, priority)
+
+    def submit_all(
+        self,
+        requests: Sequence[Request],
+        *,
+        deadline_s: float | None = None,
+        priority: Priority = Priority.BATCH,
+    ) -> list[Future[LabelScores]]:
+        """See Engine; the server batches as it likes."""
+        futures: list[Future[LabelScores]] = []
+        try:
+            for request in requests:
+                futures.append(  # noqa: PERF401 - those that were accepted are cancelled
+                    self.submit(request, deadline_s=deadline_s, priority=priority)
+                )
+        except AssayError:
+            for future in futures:
+                future.cancel()
+            raise
+        return futures
 
     def explain(
         self,

@@ -20,8 +20,8 @@ class BatchSettings:
     fields: labels and provenance are carried along, not looked at. `carry` names the input columns that go to the
     output (None: all). `verdict_field` is the key of the verdict in JSONL and the prefix of its columns in CSV and
     Parquet. `window_rows` rows are read, judged and written together. When more than `max_failed_share` of the rows is
-    set aside or failed, the run ends in a refusal. `mode` is the judge's own in this run. `overwrite` replaces an output that is there, `restart` forgets
-    what an interrupted run has left.
+    set aside or failed, the run ends in a refusal. `mode` is the judge's in this run. `overwrite` replaces an output
+    that is there, `restart` forgets what an interrupted run has left.
     """
 
     format_in: Format | None = None
