@@ -26,7 +26,7 @@ demo: setup ## The main job: labels in, a gated, calibrated judge out (a few min
 	$(BIN)/assay demo
 
 test: setup ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: setup ## Lint, types, the direction of imports
 	$(BIN)/ruff check .
@@ -41,6 +41,8 @@ format: setup ## Format the code
 bench: setup ## Measure on real data (ASSAY_BENCH_DATA, default ../shared/data); run it alone
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/real_data.py
+	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/truth.py
 
 vllm: setup .vllm-venv/.installed ## Build vLLM's CPU environment and compare the vllm backend with transformers and PEFT
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v tests/inference/test_vllm_parity.py
