@@ -423,7 +423,7 @@ def test_removing_a_judge_ends_what_waits_for_it(stand_in, engine_on, judge_at):
         ({"config": {"bias": "all"}}, "bias"),
         ({"config": {"peft_type": "IA3"}}, "IA3"),
         ({"method": "alora"}, "activated LoRA"),
-        ({"dtype": "int8"}, "quantised to int8"),
+        ({"dtype": "int8"}, "int8 weights"),
         ({"family": "encoder", "method": "head"}, "vllm backend does not run"),
     ],
 )

@@ -110,8 +110,8 @@ def _judge(
     folder = judges_in / name
     model = AutoModelForCausalLM.from_pretrained(backbone)
     options = {"r": 16, "lora_alpha": 32, "target_modules": MODULES, "task_type": "CAUSAL_LM", **lora}
-    adapted = get_peft_model(model, LoraConfig(**options))
     torch.manual_seed(seed)
+    adapted = get_peft_model(model, LoraConfig(**options))
     for parameter_name, parameter in adapted.named_parameters():
         if "lora_B" in parameter_name:
             torch.nn.init.normal_(parameter, std=0.1)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.api.extras import needs_models
+from assay.inference.vllm.servers import VllmServers
 from assay.ingest.examples import example_of
 from assay.ingest.mapping import FieldMapping
 from assay.schema.criterion import Criterion
@@ -60,9 +61,14 @@ class LoadedJudge:
         return self.running.judge(example, mode)
 
 
-def loaded(version: JudgeVersion, folder: Path) -> LoadedJudge:
-    """A judge from its verified folder. Raises NotFoundError, IntegrityError (its backbone), MissingExtraError."""
+def loaded(version: JudgeVersion, folder: Path, servers: VllmServers | None = None) -> LoadedJudge:
+    """A judge from its verified folder, in this process or on vLLM servers.
+
+    Raises NotFoundError, IntegrityError (its backbone), MissingExtraError, UnsupportedJudgeError, EngineLostError.
+    """
     with needs_models():
+        from assay.inference.vllm.engine import VllmEngine  # noqa: PLC0415 - as the next
         from assay.judging.slm import SmallJudge  # noqa: PLC0415 - torch, only where a judge runs
 
-    return LoadedJudge(version=version, running=SmallJudge.load(version, folder))
+    engine = None if servers is None else VllmEngine(servers)
+    return LoadedJudge(version=version, running=SmallJudge.load(version, folder, engine))

@@ -248,7 +248,13 @@ class Workspace:
         check_binary(resolved.version)
         rows = certification_rows(self._database, self._blobs, resolved.version, request, self.settings.person)
         calibration = calibration_rows(self._database, self._blobs, resolved.version)
-        made = certify_version(loaded(resolved.version, resolved.folder), rows, calibration, request, on_judged)
+        made = certify_version(
+            loaded(resolved.version, resolved.folder, self.settings.engine.servers),
+            rows,
+            calibration,
+            request,
+            on_judged,
+        )
         return store_certified(self.registry, resolved, made, self.settings.runs)
 
     def quantize(
@@ -318,7 +324,7 @@ class Workspace:
         resolved = self.resolve(ref)
         frozen = self.dataset(resolved.version.dataset)
         test = [row.example for row in load_rows(self._blobs, frozen) if row.split == "test"]
-        judge = loaded(resolved.version, resolved.folder).running
+        judge = loaded(resolved.version, resolved.folder, self.settings.engine.servers).running
         return judge.id, probe(judge, test[:rows], names=names or None, remove=remove, on_batch=on_batch)
 
     def promote(self, ref: str, *, reason: str, waiver: str | None = None) -> Promotion:
@@ -353,7 +359,7 @@ class Workspace:
     def load(self, ref: str) -> LoadedJudge:
         """A judge in memory, verified. Raises as `resolve`, and MissingExtraError."""
         resolved = self.resolve(ref)
-        return loaded(resolved.version, resolved.folder)
+        return loaded(resolved.version, resolved.folder, self.settings.engine.servers)
 
     def add_key(
         self, name: str, scopes: Sequence[str], *, requests_per_minute: int | None = None, expires: str | None = None

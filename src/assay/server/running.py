@@ -134,7 +134,7 @@ def serving_of(
     try:
         with serving_process(settings.serving_files) as process:
             recorder = Recorder(database, process, keep_example)
-            load = JudgeLoader(rungs_of(database, settings), make_engine, small)
+            load = JudgeLoader(rungs_of(database, settings), make_engine or _remote(settings), small)
             serving = _assembled(settings, limits, database, process, recorder, load, open_access)
             try:
                 yield serving
@@ -143,6 +143,16 @@ def serving_of(
                 load.close()
     finally:
         database.close()
+
+
+def _remote(settings: Settings) -> "Callable[[JudgeVersion], Engine] | None":
+    """Engines on the vLLM servers that assay.toml names, None where judges run in this process."""
+    servers = settings.engine.servers
+    if servers is None:
+        return None
+    from assay.inference.vllm.engine import VllmEngine  # noqa: PLC0415 - only where it is asked for
+
+    return lambda _: VllmEngine(servers)
 
 
 def _assembled(  # noqa: PLR0913, PLR0917 - called once, by serving_of

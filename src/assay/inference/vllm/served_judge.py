@@ -55,13 +55,6 @@ def served_judge(version: JudgeVersion, folder: Path, judges_folder: str | None 
     Raises UnsupportedJudgeError for what vLLM does not run, IntegrityError for a folder without its adapter.
     """
     check_supported("vllm", version)
-    if version.dtype == "int8":
-        raise UnsupportedJudgeError(
-            f"The vllm backend does not run {version.id}: its int8 weights are of another backend.",
-            required="a judge in float32 or bfloat16",
-            got="int8",
-            next_step="use its parent",
-        )
     labels = tuple(version.rendering.label_tokens[label] for label in version.criterion.labels)
     if len(labels) > MOST_LABELS:
         raise UnsupportedJudgeError(
