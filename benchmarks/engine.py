@@ -145,11 +145,15 @@ def many_judges() -> dict[str, Any]:
         saved = save_decoder("135m", Path(folder) / "model")
         model = load_decoder(saved)
         adapters = in_a_thread_of_its_own(partial(_activated, model, 16))
+        engine = engine_of(model, token_budget=4096)
+        for number, adapter in enumerate(adapters):
+            add_judge(engine, f"judge{number}", adapter)
         seconds = {
-            (texts, judges): _judged_s(model, adapters[:judges], texts, vocabulary)
+            (texts, judges): _judged_s(engine, judges, texts, vocabulary)
             for texts in (TEXTS, 1)
             for judges in (1, 8, 16)
         }
+        engine.close()
         values: dict[str, Any] = {
             "eight_judges_cost": seconds[TEXTS, 8] / seconds[TEXTS, 1],
             "sixteen_judges_cost": seconds[TEXTS, 16] / seconds[TEXTS, 1],
@@ -158,38 +162,38 @@ def many_judges() -> dict[str, Any]:
             "seconds": {f"{texts} texts, {judges} judges": value for (texts, judges), value in seconds.items()},
             "eight_judges_verdicts_per_s": TEXTS * 8 / seconds[TEXTS, 8],
         }
-        del model
-        if vllm_python() is None:
-            return values | {"eight_judges_vs_vllm_lora": None, "eight_judges_vs_vllm_lora_reason": why_no_vllm()}
-        return values | _vllm_adapters(saved, adapters[:8], Path(folder), vocabulary, values)
+        return values
+
+
+def vllm_adapters() -> dict[str, Any]:
+    """The prompts of `many_judges` under eight plain LoRA adapters on vLLM; few texts, for it takes seconds each."""
+    if vllm_python() is None:
+        return {"eight_judges_vs_vllm_lora": None, "eight_judges_vs_vllm_lora_reason": why_no_vllm()}
+    ours = json.loads(RESULTS.read_text(encoding="utf-8"))["eight_judges_verdicts_per_s"]
+    with tempfile.TemporaryDirectory() as folder:
+        saved = save_decoder("135m", Path(folder) / "model")
+        adapters = _activated(load_decoder(saved), 8)
+        return _vllm_adapters(saved, adapters, Path(folder), SHAPES["135m"]["vocab_size"], ours)
 
 
 def _activated(model: Any, count: int) -> list[Adapter]:
     return [random_adapter(model, seed, activated=True) for seed in range(count)]
 
 
-def _judged_s(model: Any, adapters: Sequence[Adapter], texts: int, vocabulary: int) -> float:
-    engine = engine_of(model, token_budget=4096)
-    for number, adapter in enumerate(adapters):
-        add_judge(engine, f"judge{number}", adapter)
-
+def _judged_s(engine: LocalEngine, judges: int, texts: int, vocabulary: int) -> float:
     def run(seed: int) -> float:
-        rows = judged_rows(texts, len(adapters), vocabulary, seed=seed)
+        rows = judged_rows(texts, judges, vocabulary, seed=seed)
         requests = [Request(judge=f"judge{place}", row=row) for text in rows for place, row in enumerate(text)]
         return answered(engine, requests)[0]
 
-    warm = judged_rows(2, len(adapters), vocabulary, seed=1000)
-    answered(engine, [Request(judge=f"judge{place}", row=row) for text in warm for place, row in enumerate(text)])
-    seconds = best(2 if texts > 1 else 15, run)
-    engine.close()
-    return seconds
+    run(1000 + judges)
+    return best(1 if texts > 1 else 15, lambda number: run(100 * judges + number))
 
 
 def _vllm_adapters(
-    saved: Path, adapters: Sequence[Adapter], folder: Path, vocabulary: int, ours: dict[str, Any]
+    saved: Path, adapters: Sequence[Adapter], folder: Path, vocabulary: int, ours: float
 ) -> dict[str, Any]:
-    """The same prompts under eight plain LoRA adapters; few texts, for it takes two seconds a verdict."""
-    rows = judged_rows(2, len(adapters), vocabulary, seed=3)
+    rows = judged_rows(1, len(adapters), vocabulary, seed=3)
     options = ["--skip-tokenizer-init", "--max-model-len", "2048"]
     with serve(saved, lora=True, max_loras=len(adapters), options=options) as url:
         for number, adapter in enumerate(adapters):
@@ -203,7 +207,7 @@ def _vllm_adapters(
     return {
         "vllm_lora_seconds": spoken.seconds,
         "vllm_lora_verdicts": len(wanted),
-        "eight_judges_vs_vllm_lora": ours["eight_judges_verdicts_per_s"] / spoken.verdicts_per_s,
+        "eight_judges_vs_vllm_lora": ours / spoken.verdicts_per_s,
     }
 
 
@@ -412,6 +416,7 @@ SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "one_judge": _one_judge_135m,
     "one_judge_0_6b": _one_judge_0_6b,
     "many_judges": many_judges,
+    "vllm_adapters": vllm_adapters,
     "session": session,
     "encoder": encoder,
     "memory": memory,

@@ -220,12 +220,13 @@ def test_a_judge_that_cannot_be_loaded_leaves_the_others_alone(engine):
 
 
 def test_a_device_that_breaks_ends_everybody_with_the_reason(engine, runner):
-    held(engine, runner)
+    computing = held(engine, runner)
     waiting = engine.submit(request(1))
     runner.breaks = True
     runner.gate.set()
-    with pytest.raises(EngineLostError, match="device is gone"):
-        waiting.result(10)
+    for future in (computing, waiting):
+        with pytest.raises(EngineLostError, match="device is gone"):
+            future.result(10)
     with pytest.raises(EngineLostError):
         engine.submit(request(2))
 

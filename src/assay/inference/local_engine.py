@@ -299,6 +299,11 @@ class LocalEngine:
             except OutOfMemory:
                 self._halve(batch)
                 return
+            except Exception:
+                with self._changed:  # whoever is in the pass hears of it with all the others
+                    for item in batch:
+                        self._insert(item)
+                raise
             passed_ms = (time.perf_counter() - started) * 1e3
         again = [item for item, read in zip(batch, reads, strict=True) if not _delivered(item, read, passed_ms)]
         with self._changed:
