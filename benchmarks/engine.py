@@ -186,8 +186,9 @@ def _judged_s(engine: LocalEngine, judges: int, texts: int, vocabulary: int) -> 
         requests = [Request(judge=f"judge{place}", row=row) for text in rows for place, row in enumerate(text)]
         return answered(engine, requests)[0]
 
-    run(1000 + judges)
-    return best(1 if texts > 1 else 15, lambda number: run(100 * judges + number))
+    first = 1000 * texts + 100 * judges  # texts that no other measurement has seen
+    run(first + 99)
+    return best(1 if texts > 1 else 15, lambda number: run(first + number))
 
 
 def _vllm_adapters(
