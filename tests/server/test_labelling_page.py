@@ -205,7 +205,7 @@ def test_two_labellers_overlap_and_the_lead_settles_side_by_side(tmp_path, visit
         answer(mia, "1")
         answer(mia, "2")
         answer(ada, "2")
-        ada.keyboard.press("2")
+        answer(ada, "2")  # waits for the second example to be there before it presses
         ada.wait_for_selector("text=2 of 2 examples are done")
         lead = visit(site, "lead")
         lead.goto(f"{site.address}#d/advice-1")
