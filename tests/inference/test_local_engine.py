@@ -1,5 +1,6 @@
 """LocalEngine: the queue before a runner. The runner here is real code without a model: it answers from token ids."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -210,6 +211,43 @@ def test_removing_a_judge_ends_what_waits_for_it(engine, runner):
         orphan.result(10)
     assert kept.result(10).scores[0] == 2
     assert runner.judges == {"judge"} == set(engine.judges())
+
+
+def test_removing_a_judge_in_the_middle_of_its_explanation_ends_that_alone(engine, runner):
+    engine.add(SimpleNamespace(id="second"), Path())
+    runner.gate.clear()
+    said = engine.explain(request(1, judge="second"), verdict_token=90, max_tokens=80)
+    while not said.running():
+        pass
+    threading.Timer(0.05, runner.gate.set).start()
+    engine.remove("second")
+    with pytest.raises(NotFoundError):
+        said.result(10)
+    assert engine.submit(request(2)).result(10).scores[0] == 2
+    assert engine.waiting_tokens == 0
+
+
+def test_judges_removed_while_others_are_asked_never_end_the_engine(engine):
+    """Requests are queued from one thread while judges come and go in another."""
+    stop = threading.Event()
+
+    def come_and_go():
+        while not stop.is_set():
+            engine.add(SimpleNamespace(id="second"), Path())
+            engine.remove("second")
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for number in range(300):
+            kept = engine.submit(request(number))
+            with contextlib.suppress(NotFoundError):
+                engine.submit(request(number, judge="second")).exception(10)
+            assert kept.result(10).scores[0] == number
+    finally:
+        stop.set()
+        thread.join()
+    assert engine.waiting_tokens == 0
 
 
 def test_a_judge_that_cannot_be_loaded_leaves_the_others_alone(engine):

@@ -164,8 +164,7 @@ class LocalEngine:
         """See Engine."""
         with self._changed:
             known = self._judges.pop(judge, None)
-            gone = [item for item in self._waiting if item.work.judge == judge]
-            self._drop(gone)
+            gone = self._drop([item for item in self._waiting if item.work.judge == judge])
         for item in gone:
             _fail(item.future, _no_judge(judge, self.judges()))
         if known is not None:
@@ -268,11 +267,28 @@ class LocalEngine:
         bisect.insort(self._waiting, item, key=lambda other: other.urgency)
         self._waiting_tokens += len(item.work.ids)
 
-    def _drop(self, items: Sequence[_Waiting]) -> None:
-        if items:
-            gone = set(map(id, items))
-            self._waiting = [item for item in self._waiting if id(item) not in gone]
-            self._waiting_tokens -= sum(len(item.work.ids) for item in items)
+    def _drop(self, items: Sequence[_Waiting]) -> list[_Waiting]:
+        """Take items out of the queue; those that were still in it are returned."""
+        wanted = set(map(id, items))
+        dropped = [item for item in self._waiting if id(item) in wanted] if wanted else []
+        if dropped:
+            self._waiting = [item for item in self._waiting if id(item) not in wanted]
+            self._waiting_tokens -= sum(len(item.work.ids) for item in dropped)
+        return dropped
+
+    def _put_back(self, items: Sequence[_Waiting]) -> None:
+        """What goes on after a pass; the engine may have been closed, or the judge removed, in the meantime."""
+        ended: list[tuple[_Waiting, Exception]] = []
+        with self._changed:
+            for item in items:
+                if self._lost:
+                    ended.append((item, self._lost))
+                elif item.work.judge not in self._judges:
+                    ended.append((item, _no_judge(item.work.judge, self.judges())))
+                else:
+                    self._insert(item)
+        for item, error in ended:
+            _fail(item.future, error)
 
     def _loop(self) -> None:
         while True:
@@ -300,33 +316,26 @@ class LocalEngine:
                 self._halve(batch)
                 return
             except Exception:
-                with self._changed:  # whoever is in the pass hears of it with all the others
-                    for item in batch:
-                        self._insert(item)
+                self._put_back(batch)  # whoever is in the pass hears of it with all the others
                 raise
             passed_ms = (time.perf_counter() - started) * 1e3
-        again = [item for item, read in zip(batch, reads, strict=True) if not _delivered(item, read, passed_ms)]
-        with self._changed:
-            for item in again:
-                self._insert(item)
+        self._put_back([item for item, read in zip(batch, reads, strict=True) if not _delivered(item, read, passed_ms)])
 
     def _taken(self) -> list[_Waiting]:
         """Out of the queue: what goes into the next pass, and whatever nobody waits for any more."""
         with self._changed:
             moment = now()
             candidates = self._waiting[:CANDIDATES]
-            late = [item for item in candidates if item.deadline_s < moment]
-            cancelled = [item for item in candidates if item.future.cancelled()]
-            self._drop([*late, *cancelled])
+            late = self._drop([item for item in candidates if item.deadline_s < moment])
+            self._drop([item for item in candidates if item.future.cancelled()])
             alive = self._waiting[:CANDIDATES]
         for item in late:
             _fail(item.future, _too_late(moment - item.arrived_s))
         if not alive:
             return []
         places = self._runner.take([item.work for item in alive], self._token_budget)
-        chosen = [alive[place] for place in places]
-        with self._changed:
-            self._drop(chosen)
+        with self._changed:  # less what was removed with its judge while the runner chose
+            chosen = self._drop([alive[place] for place in places])
         # an explanation is running from its first token on
         batch = [item for item in chosen if item.started_s or item.future.set_running_or_notify_cancel()]
         for item in batch:
@@ -339,9 +348,7 @@ class LocalEngine:
             _fail(batch[0].future, EngineLostError("One request alone does not fit into the device's memory."))
             return
         self._token_budget = max(self._token_budget // 2, 1)
-        with self._changed:
-            for item in batch:
-                self._insert(item)
+        self._put_back(batch)
 
     def _lose(self, error: EngineLostError) -> None:
         with self._changed:
