@@ -24,7 +24,8 @@ from safetensors.torch import save_file
 from transformers import AutoModel
 
 from assay.inference.engine import LabelScores, Request
-from assay.inference.local_engine import LocalEngine, in_a_thread_of_its_own
+from assay.inference.local_engine import LocalEngine
+from assay.inference.own_thread import in_a_thread_of_its_own
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.encoder import EncoderRunner
 from assay.inference.torch.loading import LoadedJudge

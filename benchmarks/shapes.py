@@ -10,7 +10,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from assay.inference.engine import Request
-from assay.inference.local_engine import LocalEngine, Read, Work, in_a_thread_of_its_own
+from assay.inference.local_engine import LocalEngine
+from assay.inference.own_thread import in_a_thread_of_its_own
+from assay.inference.runner import Read, Work
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.decoder import DecoderRunner
 from assay.inference.torch.encoder import EncoderRunner
@@ -76,6 +78,7 @@ class Preloaded:
     """A Runner over a model in memory: judges are installed as they are, not read from disk."""
 
     backend = "torch"
+    explains = True
 
     def __init__(self, inner: DecoderRunner | EncoderRunner) -> None:
         self.inner = inner

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from assay.inference.engine import Priority, Request, now
-from assay.inference.local_engine import LocalEngine, OutOfMemory, Read, Work
+from assay.inference.local_engine import LocalEngine
+from assay.inference.runner import OutOfMemory, Read, Work
 from assay.models.tokens import TokenRow
 from assay.schema.errors import (
     DeadlineExceededError,
@@ -26,6 +27,7 @@ class CountingRunner:
     """Scores are the first token id; at most `fits` tokens fit; a pass waits until `gate` is open."""
 
     backend = "torch"
+    explains = True
 
     def __init__(self, fits: int = 1 << 30) -> None:
         self.fits = fits
@@ -300,3 +302,10 @@ def test_others_are_answered_between_the_tokens_of_an_explanation(engine, runner
     urgent.result(10)
     assert said.result(10).cut
     assert len(runner.passes[1]) == 2  # in one pass with the explanation's first token
+
+
+def test_an_encoder_cannot_explain_and_others_go_on(engine, runner):
+    runner.explains = False
+    with pytest.raises(UnsupportedJudgeError, match="encoder"):
+        engine.explain(request(1), verdict_token=1, max_tokens=2)
+    assert engine.submit(request(2)).result(10).scores[0] == 2

@@ -21,6 +21,7 @@ from transformers import AutoModel, AutoModelForCausalLM
 from assay.inference.engine import Request
 from assay.inference.local_engine import LocalEngine
 from assay.inference.torch.loading import LoadedJudge
+from assay.inference.torch.padded import PaddedRunner
 from assay.inference.torch.runner import TorchRunner
 from assay.models.adapter import read_adapter
 from assay.models.backbone import find_backbone
@@ -131,7 +132,9 @@ def _setting(kind: str, backbone: Any, folder: Path) -> Any:
             runner._inner, _ = runner._first(first, backbone, loaded)
         runner._inner.install(loaded)
         engine._judges[judge] = first
-    return SimpleNamespace(engine=engine, reference=reference, runner=runner, judges=tuple(engine._judges))
+    return SimpleNamespace(
+        engine=engine, reference=reference, runner=runner, judges=tuple(engine._judges), folder=folder
+    )
 
 
 def _judges(family: str, packed: bool) -> list[tuple[str, Sequence[int] | None, bool]]:
@@ -212,8 +215,11 @@ def test_what_is_shared_is_not_computed_again(setting, kind):
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
-def test_explanations_are_those_of_greedy_decoding(setting, kind):
+@pytest.mark.parametrize("packs", [True, False])
+def test_explanations_are_those_of_greedy_decoding(setting, kind, packs):
     made = setting(kind)
+    if not packs:
+        made = padded_instead(made)
     row = rows_for("lora-a", random.Random(3), 1, 60)[0]
     said = made.engine.explain(Request(judge="lora-a", row=row), verdict_token=LABELS[0], max_tokens=12).result(
         timeout=60
@@ -230,6 +236,18 @@ def test_explanations_are_those_of_greedy_decoding(setting, kind):
             ids.append(token)
     assert list(said.tokens) == expected
     assert said.cut == (len(expected) == 12)
+
+
+def padded_instead(made: Any) -> Any:
+    """The judges' backbone as one that ignores our attention: rows padded, the model's own attention."""
+    model = made.reference.new()
+    runner = TorchRunner(device=torch.device("cpu"))
+    runner._inner = PaddedRunner(model, "decoder", torch.device("cpu"))
+    adapter = read_adapter(made.folder / "lora-a")
+    runner._inner.install(LoadedJudge(judge="lora-a", adapter=adapter, head=None, label_token_ids=LABELS))
+    engine = LocalEngine(runner)
+    engine._judges["lora-a"] = made.engine._judges["lora-a"]
+    return SimpleNamespace(engine=engine, reference=made.reference)
 
 
 def test_a_request_of_another_kind_beside_it_changes_nothing_in_bfloat16(tiny):

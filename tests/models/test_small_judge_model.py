@@ -12,7 +12,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModel, AutoModelForCausalLM
 
-from assay.inference.local_engine import Work
+from assay.inference.runner import Work
 from assay.inference.torch.padding import padded
 from assay.inference.torch.runner import TorchRunner
 from assay.models.backbone import find_backbone

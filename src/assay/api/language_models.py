@@ -2,9 +2,7 @@
 
 from assay.config import Settings
 from assay.llm.client import LlmClient
-from assay.llm.paying import PaidClient
 from assay.llm.prices import Prices, read_prices
-from assay.schema.errors import NotFoundError, shown
 from assay.serving.rungs import Rungs
 from assay.store.database import Database
 from assay.store.spending import Caps, Ledger
@@ -26,15 +24,3 @@ def rungs_of(database: Database, settings: Settings) -> Rungs:
     """What the fallback chains and escalators of this workspace are made from. Raises NotFoundError, InputError."""
     clients = {name: LlmClient(endpoint) for name, endpoint in settings.endpoints.items()}
     return Rungs(clients=clients, prices=prices_of(settings), spending=ledger_of(database, settings))
-
-
-def paid_client(database: Database, settings: Settings, endpoint: str, purpose: str) -> PaidClient:
-    """A client of one endpoint whose calls are paid for by `purpose`. Raises NotFoundError, InputError (prices)."""
-    if endpoint not in settings.endpoints:
-        raise NotFoundError(
-            f"assay.toml has no endpoint {shown(endpoint)}.",
-            required=f"one of {sorted(settings.endpoints)}" if settings.endpoints else "a table [llm.NAME]",
-            next_step=f'add [llm.{endpoint}] with base_url = "…" and model = "…" to assay.toml',
-        )
-    client = LlmClient(settings.endpoints[endpoint])
-    return PaidClient(client, prices_of(settings), ledger_of(database, settings), purpose)

@@ -12,79 +12,22 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any
 
-import numpy as np
-
+from assay.inference.endings import closed, fail, no_judge, too_late
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
-from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, OverloadedError, shown
+from assay.inference.own_thread import in_a_thread_of_its_own
+from assay.inference.runner import OutOfMemory, Read, Runner, Work
+from assay.schema.errors import EngineLostError, OverloadedError, UnsupportedJudgeError, shown
 from assay.schema.judge_version import JudgeVersion
 
 DEFAULT_TOKEN_BUDGET = 4096  # tokens a pass: activations stay in cache, matrix products stay large
 DEFAULT_QUEUE_TOKENS = 16_000_000
 CANDIDATES = 2048  # requests that a runner may choose from for one pass
-
-T = TypeVar("T")
-
-Reads: TypeAlias = Literal["labels", "next-token"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """What one request wants of the next pass: the label scores, or the next token, after its last token.
-
-    The judge's adapter is live from position `adapter_from` on; the first `lasting` tokens may come again in other
-    requests.
-    """
-
-    judge: str
-    ids: tuple[int, ...]
-    reads: Reads
-    adapter_from: int = 0
-    lasting: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Read:
-    """What a pass read for one piece of work."""
-
-    scores: np.ndarray | None = None  # (k,) float64, where labels were read
-    token: int | None = None  # the next token; None is the end of the explanation
-    computed_tokens: int
-    shared_tokens: int = 0
-
-
-class OutOfMemory(Exception):  # noqa: N818 - the engine handles it; it never reaches a caller
-    """A pass did not fit into the device's memory."""
-
-
-class Runner(Protocol):
-    """The part that owns the device. All but `load` is called from one thread at a time."""
-
-    @property
-    def backend(self) -> str:
-        """Its name in the table of `inference.support`."""
-        ...
-
-    def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:
-        """Read a judge from disk (slow, any thread) and return what installs it (fast, between two passes)."""
-        ...
-
-    def unload(self, judge: str) -> None:
-        """Forget a judge."""
-        ...
-
-    def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
-        """Places of the candidates that go into the next pass, the first (most urgent) one always among them."""
-        ...
-
-    def run(self, works: Sequence[Work]) -> list[Read]:
-        """One pass, a Read for each piece of work. Raises OutOfMemory; then nothing of it was kept."""
-        ...
 
 
 @dataclass(kw_only=True, eq=False)
@@ -166,7 +109,7 @@ class LocalEngine:
             known = self._judges.pop(judge, None)
             gone = self._drop([item for item in self._waiting if item.work.judge == judge])
         for item in gone:
-            _fail(item.future, _no_judge(judge, self.judges()))
+            fail(item.future, no_judge(judge, self.judges()))
         if known is not None:
             with self._device:
                 self._runner.unload(judge)
@@ -203,6 +146,8 @@ class LocalEngine:
         priority: Priority = Priority.BATCH,
     ) -> Future[Explanation]:
         """See Engine."""
+        if not self._runner.explains:
+            raise UnsupportedJudgeError("An encoder cannot explain its verdict.", required="a decoder")
         ids = (*request.row.ids, verdict_token)
         work = Work(
             judge=request.judge,
@@ -215,7 +160,7 @@ class LocalEngine:
 
     def close(self) -> None:
         """See Engine."""
-        self._lose(EngineLostError("The engine was closed.", next_step="build another one"))
+        self._lose(closed())
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -250,7 +195,7 @@ class LocalEngine:
                 raise self._lost
             for work in works:
                 if work.judge not in self._judges:
-                    raise _no_judge(work.judge, self.judges())
+                    raise no_judge(work.judge, self.judges())
             if self._waiting and self._waiting_tokens + tokens > self._queue_tokens:
                 raise OverloadedError(
                     "The engine's queue is full.",
@@ -284,11 +229,11 @@ class LocalEngine:
                 if self._lost:
                     ended.append((item, self._lost))
                 elif item.work.judge not in self._judges:
-                    ended.append((item, _no_judge(item.work.judge, self.judges())))
+                    ended.append((item, no_judge(item.work.judge, self.judges())))
                 else:
                     self._insert(item)
         for item, error in ended:
-            _fail(item.future, error)
+            fail(item.future, error)
 
     def _loop(self) -> None:
         while True:
@@ -330,7 +275,7 @@ class LocalEngine:
             self._drop([item for item in candidates if item.future.cancelled()])
             alive = self._waiting[:CANDIDATES]
         for item in late:
-            _fail(item.future, _too_late(moment - item.arrived_s))
+            fail(item.future, too_late(moment - item.arrived_s))
         if not alive:
             return []
         places = self._runner.take([item.work for item in alive], self._token_budget)
@@ -345,7 +290,7 @@ class LocalEngine:
     def _halve(self, batch: Sequence[_Waiting]) -> None:
         """A pass did not fit: half the budget from now on, and the same requests again."""
         if len(batch) == 1:
-            _fail(batch[0].future, EngineLostError("One request alone does not fit into the device's memory."))
+            fail(batch[0].future, EngineLostError("One request alone does not fit into the device's memory."))
             return
         self._token_budget = max(self._token_budget // 2, 1)
         self._put_back(batch)
@@ -356,7 +301,7 @@ class LocalEngine:
             left, self._waiting, self._waiting_tokens = self._waiting, [], 0
             self._changed.notify_all()
         for item in left:
-            _fail(item.future, self._lost)
+            fail(item.future, self._lost)
 
 
 def _scoring(request: Request) -> Work:
@@ -369,30 +314,6 @@ def _scoring(request: Request) -> Work:
         adapter_from=row.adapter_from,
         lasting=row.ends[-2] if len(row.ends) > 1 else 0,
     )
-
-
-def in_a_thread_of_its_own(work: Callable[[], T]) -> T:
-    """Run something that multiplies in a thread that ends with it.
-
-    Each thread that multiplies on a CPU gets a pool of workers (OpenMP) that lives as long as the thread does. With
-    more workers than cores the OpenMP of PyTorch's wheels stops spinning, and every small product waits for a
-    wake-up: a text of 128 tokens took 30 ms on two cores beside one idle pool, and 16 ms without it.
-    """
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="assay-engine-load")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
 
 
 def _delivered(item: _Waiting, read: Read, passed_ms: float) -> bool:
@@ -419,22 +340,3 @@ def _delivered(item: _Waiting, read: Read, passed_ms: float) -> bool:
     ids = (*item.work.ids, read.token)
     item.work = replace(item.work, ids=ids, lasting=len(ids))
     return False
-
-
-def _fail(future: Future[Any], error: Exception) -> None:
-    if future.running() or future.set_running_or_notify_cancel():
-        future.set_exception(error)
-
-
-def _no_judge(judge: str, there: Sequence[str]) -> NotFoundError:
-    return NotFoundError(
-        f"The engine has no judge {shown(judge)}.", required=f"one of {shown(list(there), 200)}", next_step="add it"
-    )
-
-
-def _too_late(waited_s: float) -> DeadlineExceededError:
-    return DeadlineExceededError(
-        "The request's deadline passed while it waited.",
-        got=f"{waited_s * 1e3:.0f} ms in the queue",
-        next_step="allow more time, or send less at once",
-    )

@@ -17,7 +17,7 @@ from torch import nn
 from assay.inference.int8.linear import InputQuantiser, Int8Linear
 from assay.inference.int8.quantising import quantise_layers
 from assay.inference.int8.ranges import ActivationRange, load_ranges, measure_ranges
-from assay.inference.local_engine import Read, Work
+from assay.inference.runner import Read, Work
 from assay.inference.support import check_supported
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.device import best_dtype, torch_dtype
@@ -34,7 +34,9 @@ _CPU = torch.device("cpu")
 
 
 class Int8Runner:
-    """See `local_engine.Runner`."""
+    """See `inference.runner.Runner`."""
+
+    explains = False
 
     def __init__(self) -> None:
         self._judges: dict[str, _Quantised] = {}

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from assay.inference.local_engine import Read, Work
+from assay.inference.runner import Read, Work
 from assay.inference.torch.adapters import AdapterBank, adapt
-from assay.inference.torch.loading import LoadedJudge
+from assay.inference.torch.loading import LoadedJudge, end_tokens
 from assay.inference.torch.memory import raise_if_out_of_memory
 from assay.inference.torch.packing import PackedPass, new_nodes, packed
 from assay.inference.torch.prefix_tree import Kept, Node, PrefixTree, Run
@@ -35,7 +35,9 @@ class _Judge:
 
 
 class DecoderRunner:
-    """See `local_engine.Runner`; `load` is the LocalEngine's through `TorchRunner`."""
+    """See `inference.runner.Runner`; `TorchRunner` loads what it installs."""
+
+    explains = True
 
     def __init__(self, model: Any, device: torch.device, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         config = model.config.get_text_config()
@@ -47,12 +49,7 @@ class DecoderRunner:
         self._judges: dict[str, _Judge] = {}
         self._softcap: float | None = getattr(config, "final_logit_softcapping", None)
         self._longest_short = longest_short(config)
-        self._ends = _end_tokens(model)
-
-    @property
-    def cached_bytes(self) -> int:
-        """Memory that shared prefixes take."""
-        return self._tree.bytes
+        self._ends = end_tokens(model)
 
     def install(self, loaded: LoadedJudge) -> None:
         """Add a judge."""
@@ -194,9 +191,3 @@ def _states_above(
                 assert lower.rows is not None  # noqa: S101 - neither kept nor computed cannot be
                 pieces.append(states[lower.rows.start + own.start : lower.rows.start + own.stop])
     return torch.cat(pieces)
-
-
-def _end_tokens(model: Any) -> frozenset[int]:
-    """Tokens that end an explanation."""
-    found = [model.config.get_text_config().eos_token_id, getattr(model.generation_config, "eos_token_id", None)]
-    return frozenset(token for ids in found if ids is not None for token in (ids if isinstance(ids, list) else [ids]))

@@ -10,14 +10,13 @@ from typing import Any, TypeAlias
 
 import torch
 
-from assay.inference.local_engine import Read, Work
+from assay.inference.runner import Read, Work
 from assay.inference.torch.adapters import AdapterBank, AdapterRows, adapt
 from assay.inference.torch.attention import Block
 from assay.inference.torch.loading import LoadedJudge
 from assay.inference.torch.memory import raise_if_out_of_memory
 from assay.inference.torch.stages import Stages
 from assay.models.heads import MeanPoolHead
-from assay.schema.errors import UnsupportedJudgeError
 
 _Pair: TypeAlias = tuple[str, tuple[int, ...]]  # an adapter, "" for none, and the text that it reads
 
@@ -30,7 +29,9 @@ class _Judge:
 
 
 class EncoderRunner:
-    """See `local_engine.Runner`."""
+    """See `inference.runner.Runner`."""
+
+    explains = False
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self._model = model
@@ -80,8 +81,6 @@ class EncoderRunner:
     @torch.inference_mode()
     def run(self, works: Sequence[Work]) -> list[Read]:
         """See Runner."""
-        if any(work.reads == "next-token" for work in works):
-            raise UnsupportedJudgeError("An encoder cannot explain its verdict.", required="a decoder")
         try:
             return self._run(works)
         except RuntimeError as error:

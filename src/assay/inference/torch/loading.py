@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -58,3 +59,9 @@ def merge(model: nn.Module, adapter: Adapter) -> None:
         weight = model.get_submodule(name).weight
         assert isinstance(weight, torch.Tensor)  # noqa: S101 - adapters are on linear layers
         weight += (adapter.scaling * (up.float() @ down.float())).to(weight)
+
+
+def end_tokens(model: Any) -> frozenset[int]:
+    """Tokens that end an explanation."""
+    found = [model.config.get_text_config().eos_token_id, getattr(model.generation_config, "eos_token_id", None)]
+    return frozenset(token for ids in found if ids is not None for token in (ids if isinstance(ids, list) else [ids]))

@@ -2,7 +2,7 @@
 
 import torch
 
-from assay.inference.local_engine import OutOfMemory
+from assay.inference.runner import OutOfMemory
 
 
 def raise_if_out_of_memory(error: RuntimeError) -> None:

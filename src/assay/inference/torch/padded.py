@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from assay.inference.local_engine import Read, Work
+from assay.inference.runner import Read, Work
 from assay.inference.torch.adapters import AdapterBank, adapt, adapting
-from assay.inference.torch.loading import LoadedJudge
+from assay.inference.torch.loading import LoadedJudge, end_tokens
 from assay.inference.torch.memory import raise_if_out_of_memory
 from assay.inference.torch.padding import padded
 from assay.models.heads import label_rows
@@ -20,9 +20,10 @@ from assay.schema.judge_version import Family
 
 
 class PaddedRunner:
-    """See `local_engine.Runner`."""
+    """See `inference.runner.Runner`."""
 
     def __init__(self, model: Any, family: Family, device: torch.device, *, pad_id: int = 0) -> None:
+        self.explains = family == "decoder"
         self._model = model
         self._body = model if family == "encoder" else model.base_model
         self._device = device
@@ -79,7 +80,7 @@ class PaddedRunner:
             raise_if_out_of_memory(error)
             raise
         if works[0].reads == "next-token":
-            return self._next_tokens(states, mask)
+            return self._next_tokens(works, states, mask)
         if judge.head is not None:
             logits = judge.head(states, mask)
         else:
@@ -89,8 +90,11 @@ class PaddedRunner:
         scores = torch.log_softmax(logits.double(), dim=-1).cpu().numpy()
         return [Read(scores=row, computed_tokens=len(work.ids)) for work, row in zip(works, scores, strict=True)]
 
-    def _next_tokens(self, states: torch.Tensor, mask: torch.Tensor) -> list[Read]:
-        raise UnsupportedJudgeError(
-            "This backbone does not let its attention be packed, so it cannot explain its verdicts.",
-            required="mode single-token or verdict",
-        )
+    def _next_tokens(self, works: Sequence[Work], states: torch.Tensor, mask: torch.Tensor) -> list[Read]:
+        last = states[torch.arange(len(works), device=self._device), mask.sum(dim=1) - 1]
+        tokens = self._model.get_output_embeddings()(last).argmax(dim=-1).tolist()
+        ends = end_tokens(self._model)
+        return [
+            Read(token=None if token in ends else token, computed_tokens=len(work.ids))
+            for work, token in zip(works, tokens, strict=True)
+        ]

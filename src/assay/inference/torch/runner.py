@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from assay.inference.local_engine import Read, Work
+from assay.inference.runner import Read, Work
 from assay.inference.support import check_supported
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.decoder import DEFAULT_CACHE_BYTES, DecoderRunner
@@ -25,7 +25,7 @@ _Inner: TypeAlias = DecoderRunner | EncoderRunner | PaddedRunner
 
 
 class TorchRunner:
-    """See `local_engine.Runner`.
+    """See `inference.runner.Runner`.
 
     Args:
         alone: this engine will run one judge only: its adapter is merged into the weights, which saves the low-rank
@@ -52,6 +52,11 @@ class TorchRunner:
     def backend(self) -> str:
         """`torch`."""
         return "torch"
+
+    @property
+    def explains(self) -> bool:
+        """See Runner."""
+        return self._inner is not None and self._inner.explains
 
     @property
     def packs(self) -> bool:

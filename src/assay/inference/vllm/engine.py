@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from assay.inference.endings import closed, fail, no_judge, too_late
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
 from assay.inference.vllm.fleet import Fleet, Standing
 from assay.inference.vllm.replica import ReplicaBusy, ReplicaLost, ReplicaRefused
@@ -28,9 +29,7 @@ from assay.inference.vllm.servers import VllmServers
 from assay.inference.vllm.wire import MalformedAnswer, explaining, explanation, label_scores, scoring, shared_tokens
 from assay.schema.errors import (
     AssayError,
-    DeadlineExceededError,
     EngineLostError,
-    NotFoundError,
     OverloadedError,
     shown,
 )
@@ -174,8 +173,8 @@ class VllmEngine:
     def close(self) -> None:
         """See Engine."""
         with self._lock:
-            closed, self._closed = self._closed, True
-        if closed:
+            before, self._closed = self._closed, True
+        if before:
             return
         self._on_loop(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -186,17 +185,17 @@ class VllmEngine:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result()
         except CancelledError:
-            raise _closed() from None
+            raise closed() from None
 
     def _check_open(self) -> None:
         if self._closed:
-            raise _closed()
+            raise closed()
 
     def _judge(self, judge: str) -> ServedJudge:
         self._check_open()
         known = self._judges.get(judge)
         if known is None:
-            raise _no_judge(judge, self.judges())
+            raise no_judge(judge, self.judges())
         return known
 
     def _accept(
@@ -241,7 +240,7 @@ class VllmEngine:
     def _ring(self, item: _Waiting) -> None:
         """A deadline passed; a request that still waits is told at once, not when its turn comes."""
         item.over = True
-        _fail(item.future, _too_late(now() - item.arrived_s))
+        fail(item.future, too_late(now() - item.arrived_s))
 
     def _start(self) -> None:
         while self._queue and len(self._running) < self._servers.in_flight * max(self._fleet.up, 1):
@@ -270,9 +269,9 @@ class VllmEngine:
             times = ((started_s - item.arrived_s) * 1e3, (time.perf_counter() - began) * 1e3)
             item.future.set_result(item.read(answer, times))
         except TimeoutError:
-            item.future.set_exception(_too_late(now() - item.arrived_s))
+            item.future.set_exception(too_late(now() - item.arrived_s))
         except asyncio.CancelledError:
-            item.future.set_exception(_closed())
+            item.future.set_exception(closed())
         except Exception as error:  # a defect must not leave anybody waiting for ever
             item.future.set_exception(_told(error))
 
@@ -283,7 +282,7 @@ class VllmEngine:
             if item.judge != judge:
                 kept.append(entry)
                 continue
-            self._drop(item, _no_judge(judge, self.judges()))
+            self._drop(item, no_judge(judge, self.judges()))
         self._queue = kept
         heapq.heapify(self._queue)
         await self._fleet.remove(judge)
@@ -295,11 +294,11 @@ class VllmEngine:
         if item.alarm:
             item.alarm.cancel()
         if not item.over:
-            _fail(item.future, error)
+            fail(item.future, error)
 
     async def _end(self) -> None:
         for *_, item in self._queue:
-            self._drop(item, _closed())
+            self._drop(item, closed())
         self._queue.clear()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
@@ -323,26 +322,3 @@ def _told(error: Exception) -> AssayError:
     if isinstance(error, ReplicaLost | MalformedAnswer):
         return EngineLostError("The vLLM server does not answer.", got=str(error), next_step="look at its log")
     return EngineLostError("The engine failed.", got=f"{type(error).__name__}: {shown(str(error), 200)}")
-
-
-def _fail(future: Future[Any], error: Exception) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_exception(error)
-
-
-def _closed() -> EngineLostError:
-    return EngineLostError("The engine was closed.", next_step="build another one")
-
-
-def _no_judge(judge: str, there: tuple[str, ...]) -> NotFoundError:
-    return NotFoundError(
-        f"The engine has no judge {shown(judge)}.", required=f"one of {shown(list(there), 200)}", next_step="add it"
-    )
-
-
-def _too_late(waited_s: float) -> DeadlineExceededError:
-    return DeadlineExceededError(
-        "The request's deadline passed.",
-        got=f"{waited_s * 1e3:.0f} ms",
-        next_step="allow more time, or send less at once",
-    )

@@ -1,0 +1,34 @@
+"""How a request ends without an answer, in the same words from every engine."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, shown
+
+
+def fail(future: Future[Any], error: Exception) -> None:
+    """End a future with an error, whether it waits or runs; one that was cancelled stays so."""
+    if future.running() or future.set_running_or_notify_cancel():
+        future.set_exception(error)
+
+
+def closed() -> EngineLostError:
+    """The engine was closed."""
+    return EngineLostError("The engine was closed.", next_step="build another one")
+
+
+def no_judge(judge: str, there: Sequence[str]) -> NotFoundError:
+    """The engine has no such judge."""
+    return NotFoundError(
+        f"The engine has no judge {shown(judge)}.", required=f"one of {shown(list(there), 200)}", next_step="add it"
+    )
+
+
+def too_late(waited_s: float) -> DeadlineExceededError:
+    """The deadline passed after so many seconds."""
+    return DeadlineExceededError(
+        "The request's deadline passed.",
+        got=f"{waited_s * 1e3:.0f} ms",
+        next_step="allow more time, or send less at once",
+    )
