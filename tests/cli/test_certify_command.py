@@ -76,7 +76,7 @@ def test_rows_that_cannot_stand_for_production(shop, changes, words, got):
     error = shop.run("certify", "advice@candidate", *words, "--json").error
     assert error["problem"] == "Not certifiable from this sample."
     assert (got or "weights from 1 to 2") in error["got"]
-    assert "assay label queue make" in error["next_step"]
+    assert "assay data next --source production" in error["next_step"]
 
 
 def test_the_judges_own_rows_do_not_certify_it(shop):

@@ -91,15 +91,16 @@ def test_an_export_can_be_imported_elsewhere(pool, new_shop):
 
 
 def test_a_closed_queue_gives_its_rest_back(pool):
-    pool.ok("label", "queue", "make", "advice", "--budget", "400", "--name", "all")
-    assert "nothing to draw from" in pool.run("label", "queue", "make", "advice", "--json").error["problem"]
+    draw = ("data", "next", "--criterion", "advice", "--budget", "400")
+    pool.ok(*draw, "--name", "all")
+    assert "nothing to draw from" in pool.run(*draw, "--json").error["problem"]
     assert pool.ok("label", "queue", "close", "all")["closed_at"]
-    assert pool.ok("label", "queue", "make", "advice")["record"]["pool_size"] == 400
+    assert pool.ok(*draw)["queue"]["record"]["pool_size"] == 400
 
 
 def test_a_list_of_suspects(pool):
     write_rows(pool.root / "suspects.jsonl", [{"id": "row-0", "hint": "odd", "score": 0.9}, {"id": "row-7"}])
-    words = ("--by", "list", "--ids", "suspects.jsonl", "--pool", "labelled", "--not-blind")
+    words = ("--ids", "suspects.jsonl", "--pool", "labelled", "--not-blind")
     record = pool.ok("label", "queue", "make", "advice", *words)["record"]
     assert (record["size"], record["by"], record["pool"], record["blind"]) == (2, "list", "labelled", False)
 
@@ -121,7 +122,7 @@ def test_labellers_come_and_go(empty_shop):
         (("data", "next", "--criterion", "advice", "--budget", "5", "--by", "uncertainty"), "needs a judge's verdicts"),
         (("data", "next", "--criterion", "advice", "--budget", "5", "--by", "coverage"), "needs slices"),
         (("data", "next", "--criterion", "advice", "--budget", "5", "--uniform-share", "0"), "drawn uniformly"),
-        (("label", "queue", "make", "advice", "--by", "list"), "A list is given by its ids"),
+        (("label", "queue", "make", "advice", "--ids", "absent.jsonl"), "absent.jsonl"),
         (
             (
                 "data",

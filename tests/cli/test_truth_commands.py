@@ -22,9 +22,7 @@ def test_an_audit_writes_a_page_and_the_rows_to_label_again(shop):
     lines = [json.loads(line) for line in (shop.root / "s.jsonl").read_text().splitlines()]
     assert len(lines) == found["suspects"] == 36
     assert not list(shop.root.glob(".*.part"))
-    queue = shop.run(
-        "label", "queue", "make", "advice", "--by", "list", "--ids", "s.jsonl", "--pool", "labelled", "--json"
-    )
+    queue = shop.run("label", "queue", "make", "advice", "--ids", "s.jsonl", "--pool", "labelled", "--json")
     assert queue.status == 0, queue.out
 
 

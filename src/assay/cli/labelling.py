@@ -124,59 +124,37 @@ def data_next(
 
 def queue_make(
     criterion: CriterionArgument,
-    budget: BudgetOption = 200,
-    by: Annotated[str, typer.Option(help="As for assay data next; or list, with --ids.")] = "uniform",
-    ids: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Of list: rows with id, and perhaps score and hint.")
-    ] = None,
-    judge: JudgeOption = None,
-    verdicts: VerdictsOption = None,
-    against: AgainstOption = None,
-    slice: SliceOption = None,  # noqa: A002 - the word users write
+    ids: Annotated[Path, typer.Option(metavar="FILE", help="Rows with id, and perhaps score and hint.")],
     pool: PoolOption = "unlabelled",
-    source: SourceOption = None,
-    any_import: AnyImportOption = False,
-    uniform_share: UniformOption = 0.25,
     overlap: OverlapOption = 0.2,
     labellers_each: EachOption = 2,
-    consider: ConsiderOption = None,
-    seed: SeedOption = 0,
     name: QueueNameOption = None,
     not_blind: ShowHintsOption = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a queue for the labelling page: drawn, or listed by hand or by an audit.
+    """Make a queue of the examples that a file lists, such as an audit's suspects. `assay data next` draws one.
 
-    Example: assay label queue make advice --by list --ids suspects.jsonl --pool labelled
+    Example: assay label queue make advice --ids suspects.jsonl --pool labelled
     """
+    from assay.api.labelling import read_listed  # noqa: PLC0415
     from assay.schema.records import to_jsonable  # noqa: PLC0415
 
     screen = Screen(json_wanted=json)
-    if (by == "list") != (ids is not None):
-        raise InputError("A list is given by its ids.", required="--by list --ids FILE", got=f"--by {by}, ids {ids}")
+    listed = read_listed(ids)
     plan = _plan(
-        by,
+        "list",
         pool,
-        source,
-        budget=budget,
-        any_import=any_import,
-        uniform_share=uniform_share,
-        consider=consider,
-        name=name,
+        None,
+        any_import=True,
+        budget=max(len(listed), 1),
         overlap_share=overlap,
         labellers_each=labellers_each,
-        seed=seed,
+        name=name,
         blind=not not_blind,
     )
-    with open_workspace(workspace) as here, progress("judging the pool") as report:
-        asked = here.criterion(criterion)
-        if ids is not None:
-            from assay.api.labelling import read_listed  # noqa: PLC0415
-
-            queue = here.labelling.make_listed(asked, plan, read_listed(ids))
-        else:
-            queue = here.labelling.make(asked, plan, _asked(judge, verdicts, against, slice), report)
+    with open_workspace(workspace) as here:
+        queue = here.labelling.make_listed(here.criterion(criterion), plan, listed)
     _say_queue(screen, queue)
     screen.say("Next: assay label serve")
     screen.done(to_jsonable(queue))

@@ -118,7 +118,7 @@ def consensus(
     open_ids = sorted({*found.ties, *found.undecided})
     if ties is not None:
         _write(ties, "".join(json_text.dumps({"id": id_, "hint": "labels tied"}) + "\n" for id_ in open_ids))
-        screen.say(f"Next: assay label queue make {criterion} --by list --ids {ties} --pool labelled")
+        screen.say(f"Next: assay label queue make {criterion} --ids {ties} --pool labelled")
     elif open_ids:
         screen.say(f"Next: assay data consensus {criterion} --ties ties.jsonl")
     screen.done(
@@ -189,7 +189,7 @@ def sample(
     ]
     _write(out, "".join(line + "\n" for line in lines))
     screen.say(f"{len(drawn):,} examples to label anew: {out}")
-    screen.say(f"Next: assay label queue make {criterion} --by list --ids {out}, label, then:")
+    screen.say(f"Next: assay label queue make {criterion} --ids {out}, label, then:")
     screen.say(f"      assay criteria diff {criterion} --sample {out}")
     screen.done({"file": str(out), "sampled": [to_jsonable(one) for one in drawn]})
 

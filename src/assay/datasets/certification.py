@@ -154,6 +154,6 @@ def _not_certifiable(required: str, got: str) -> RefusedError:
         "Not certifiable from this sample.",
         required=required,
         got=got,
-        next_step="draw a queue of production rows (assay label queue make), label it and name it (--queue NAME), or "
-        "say how imported rows were drawn (--drawn uniform or weighted)",
+        next_step="draw a queue of production rows (assay data next --source production), label it and name it "
+        "(--queue NAME), or say how imported rows were drawn (--drawn uniform or weighted)",
     )

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
-from assay.ingest.redaction_finders import MOST_CHECKS, card_spans, compiled, iban_spans, phone_spans, spans_of
+from assay.ingest.redaction_finders import MOST_CHECKS, card_spans, iban_spans, phone_spans, spans_of
 from assay.ingest.redaction_patterns import EMAIL, SECRETS
+from assay.judging.patterns import compile_pattern
 from assay.schema.errors import InputError, shown
 from assay.schema.example import CONTENT_FIELDS, Example
 from assay.schema.records import record_from
@@ -157,5 +158,5 @@ def _own_name(name: str) -> str:
 
 
 def _own(name: str, pattern: str) -> _Finder:
-    own = compiled(pattern, f"[redaction.patterns] {name}")
+    own = compile_pattern(pattern, f"[redaction.patterns] {name}")
     return lambda text: spans_of(own, text)

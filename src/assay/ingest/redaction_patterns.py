@@ -4,9 +4,9 @@ Secrets are known by the prefixes that their makers gave them so that they can b
 word before them (`password = …`, `Bearer …`), and as key blocks.
 """
 
-import re2
+from assay.judging.patterns import linear
 
-EMAIL = re2.compile(r"[\pL\pN._%+\-]+@(?:[\pL\pN][\pL\pN\-]*\.)+\pL\pL+")
+EMAIL = linear(r"[\pL\pN._%+\-]+@(?:[\pL\pN][\pL\pN\-]*\.)+\pL\pL+")
 
 _PREFIXED = (
     r"\bsk-(?:proj-|ant-|svcacct-|or-)?[A-Za-z0-9_\-]{20,}",  # OpenAI, Anthropic, OpenRouter
@@ -31,4 +31,4 @@ _NAMED = (
 )
 
 # where a pattern has a group, the group alone is taken out
-SECRETS = tuple(re2.compile(pattern) for pattern in ("|".join(_PREFIXED), _BLOCK, _BEARER, _NAMED))
+SECRETS = tuple(linear(pattern) for pattern in ("|".join(_PREFIXED), _BLOCK, _BEARER, _NAMED))

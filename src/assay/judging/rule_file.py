@@ -22,16 +22,14 @@ from typing import Any
 
 import re2
 
+from assay.judging.patterns import compile_pattern, linear
 from assay.schema.criterion import Criterion, Field
 from assay.schema.errors import InputError, shown
 from assay.schema.example import Example
 from assay.schema.records import read_toml, record_from
 
-MAX_PATTERN_CHARS = 1000
 MAX_RULES = 500
 _EDGE = r"(?:[^\pL\pN_]|\A|\z)"  # RE2's own \b knows ASCII letters only
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,25 +102,6 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).encode("utf-8", "replace").decode("utf-8")
 
 
-def compile_pattern(pattern: str, where: str) -> Any:
-    """A pattern on RE2. Raises InputError with what RE2 says."""
-    if not 0 < len(pattern) <= MAX_PATTERN_CHARS:
-        raise InputError(
-            f"{where}: a pattern has a length.",
-            required=f"1 to {MAX_PATTERN_CHARS} characters",
-            got=f"{len(pattern)} characters",
-        )
-    try:
-        return re2.compile(pattern, _OPTIONS)
-    except re2.error as error:
-        said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-        raise InputError(
-            f"{where}: this is no pattern of RE2.",
-            required="RE2 syntax (no look-around, no back-references), see github.com/google/re2/wiki/Syntax",
-            got=shown(said),
-        ) from None
-
-
 def _compiled(number: int, rule: Rule, criterion: Criterion) -> CompiledRule:
     where = f"rule {number}"
     criterion.check_label(rule.label)
@@ -150,11 +129,11 @@ def _compiled(number: int, rule: Rule, criterion: Criterion) -> CompiledRule:
 def _any_of(patterns: Sequence[str], where: str) -> Any:
     for pattern in patterns:
         compile_pattern(pattern, where)
-    return re2.compile("|".join(f"(?:{pattern})" for pattern in patterns), _OPTIONS)
+    return linear("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
 def _keywords(keywords: Sequence[str], where: str) -> Any:
     if not all(keyword.strip() for keyword in keywords):
         raise InputError(f"{where} has an empty keyword.", required="words", got=shown(list(keywords)))
     words = "|".join(re2.escape(folded(keyword.strip())) for keyword in keywords)
-    return re2.compile(f"(?i){_EDGE}(?:{words}){_EDGE}", _OPTIONS)
+    return linear(f"(?i){_EDGE}(?:{words}){_EDGE}")

@@ -99,7 +99,7 @@ def missing(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                 harm=0.14,
                 why="Without it the ceiling of the judge is unknown, and the agreement gate does not pass.",
                 advice="Let a second person label a tenth of the rows without seeing the first labels.",
-                command=f"assay label queue make {name} --pool labelled --budget {max(100, len(table) // 10)}",
+                command=f"assay data next --criterion {name} --pool labelled --budget {max(100, len(table) // 10)}",
             )
         )
     if table.undecided:

@@ -12,7 +12,7 @@ SHOWN_IDS = 20
 NOISE_RATE = 0.03
 LOW_AGREEMENT = 0.6
 MANY_COPIES = 0.05
-_RELABEL = "assay label queue make {name} --by list --ids suspects.jsonl --pool labelled"
+_RELABEL = "assay label queue make {name} --ids suspects.jsonl --pool labelled"
 
 
 def copies(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
