@@ -87,6 +87,15 @@ async def test_every_answer_has_the_security_headers_and_its_request_id(shop):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_the_labelling_page_is_found_with_and_without_its_last_slash(shop):
+    async with shop.serving() as (client, _):
+        bare = await client.get("/ui/label")
+        page = await client.get("/ui/label/")
+    assert (bare.status_code, bare.headers["location"]) == (307, "/ui/label/")
+    assert page.status_code == 200
+    assert "text/html" in page.headers["content-type"]
+
+
 async def test_a_body_that_is_too_large_is_refused_whatever_it_says_of_itself(shop):
     shop.configure("[serving]\nmax_body_bytes = 1000\n")
 

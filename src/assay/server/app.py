@@ -55,7 +55,6 @@ def server_app(serving: Serving, version: str = "0") -> FastAPI:
     app.mount(MOUNTED_AT, labelling_app(serving.database))  # before the page's own files, which are under /ui too
     for routes in ROUTES:
         app.include_router(routes)
-    app.mount(MOUNTED_AT, labelling_app(serving.database))
     app.add_middleware(Envelope, max_body_bytes=serving.limits.max_body_bytes, instruments=serving.instruments)
     return app
 

@@ -163,7 +163,10 @@ class Service:
 
 
 async def _judged(ready: ReadyJudge, example: Example, asked: Asked) -> Verdict:
-    """The judge's verdict, or that of its fallback chain where the judge could not run. Never raises."""
+    """The judge's verdict, or that of its fallback chain where the judge could not run.
+
+    Raises UnsupportedJudgeError (a mode that the judge does not have), and nothing else.
+    """
     deadline_s = _judge_deadline(ready, asked.deadline_s)
     try:
         async with asyncio.timeout(max(deadline_s - time.monotonic(), LEAST_TIME_S)):

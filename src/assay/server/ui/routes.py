@@ -21,6 +21,12 @@ async def to_page() -> Response:
     return RedirectResponse("/ui/")
 
 
+@ui_routes.get("/ui/label")
+async def to_labelling() -> Response:
+    """The labelling page is at `/ui/label/`."""
+    return RedirectResponse("/ui/label/")
+
+
 @ui_routes.get("/ui/")
 async def page() -> Response:
     """The page itself, which asks for its numbers."""
