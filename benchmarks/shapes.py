@@ -1,5 +1,6 @@
 """Random-weight models of real shapes, and the requests and judges that the engine's benchmark runs on them."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from assay.inference.engine import Request
+from assay.inference.engine import LabelScores, Request
 from assay.inference.local_engine import LocalEngine
 from assay.inference.own_thread import in_a_thread_of_its_own
 from assay.inference.runner import Read, Work
@@ -190,3 +191,16 @@ def judged_rows(
 def requests(judge: str, rows: Sequence[TokenRow]) -> list[Request]:
     """One request a row."""
     return [Request(judge=judge, row=row) for row in rows]
+
+
+def answered(engine: LocalEngine, requests: Sequence[Request]) -> tuple[float, list[LabelScores]]:
+    """Seconds from the first submission to the last answer, and the answers."""
+    started = time.perf_counter()
+    futures = [engine.submit(request) for request in requests]
+    answers = [future.result() for future in futures]
+    return time.perf_counter() - started, answers
+
+
+def best(runs: int, run: Callable[[int], float]) -> float:
+    """The shortest of several runs; each gets its number, for texts of its own."""
+    return min(run(number) for number in range(runs))

@@ -2,14 +2,16 @@
 
 import asyncio
 import dataclasses
+import gc
 import itertools
+import threading
 
 import numpy as np
 import pytest
 
 from assay.inference.engine import now
 from assay.judging.slm import SmallJudge, calibration_order, decide, probability_map
-from assay.schema.errors import DeadlineExceededError, UnsupportedJudgeError
+from assay.schema.errors import AssayError, DeadlineExceededError, UnsupportedJudgeError
 from assay.schema.example import Example
 from assay.schema.trace import ImagePart, Turn
 from assay.schema.verdict import Abstained, Decided, Failed
@@ -126,7 +128,9 @@ def test_verdicts_come_in_order_and_do_not_depend_on_the_others(version_of, judg
 
 
 def windowed(judge: SmallJudge, window: int) -> SmallJudge:
-    return SmallJudge(judge.version, judge._engine, judge._tokens, window=window)
+    smaller = SmallJudge(judge.version, judge._engine, judge._tokens, window=window)
+    smaller._origin = judge  # its engine ends with it
+    return smaller
 
 
 def test_windows_keep_the_order_and_read_no_further_ahead(version_of, judge_of):
@@ -256,3 +260,24 @@ def test_an_awaited_verdict_that_comes_too_late_is_an_error_and_an_empty_text_a_
     with pytest.raises(DeadlineExceededError):
         asyncio.run(judge.judge_async(examples(1)[0], deadline_s=now() - 1))
     assert isinstance(asyncio.run(judge.judge_async(Example(id="e"))), Failed)
+
+
+def test_a_judge_that_is_let_go_ends_its_engine(version_of, judge_of):
+    before = set(threading.enumerate())
+    judge = judge_of(version_of())
+    other = judge.in_mode("single-token")
+    started = [thread for thread in threading.enumerate() if thread not in before]
+    assert [thread.name for thread in started] == ["assay-engine-torch"]
+    del judge
+    assert isinstance(other.judge(examples(1)[0]), Decided)  # the same engine, in another mode
+    del other
+    gc.collect()
+    started[0].join(10)
+    assert not started[0].is_alive()
+
+
+def test_a_judge_that_cannot_be_loaded_leaves_no_engine_behind(version_of, tmp_path):
+    before = threading.active_count()
+    with pytest.raises(AssayError):
+        SmallJudge.load(version_of(), tmp_path)
+    assert threading.active_count() == before

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.api.judge_files import TRAINING_FILE
+from assay.api.loaded_judge import loaded
 from assay.api.parents import against_parent
 from assay.api.reports import Evaluation, keep
 from assay.config import Settings
@@ -57,7 +58,7 @@ def evaluate_version(
     version = resolved.version
     check_dataset(version, dataset)
     rows = load_rows(Blobs(settings.blobs), dataset)
-    judge = SmallJudge.load(version, resolved.folder)
+    judge = loaded(version, resolved.folder, settings.engine.servers).running
     total = sum(row.split == "test" for row in rows)
     watched = _Watched(judge=judge, on_batch=_counter(total, on_judged))
     report = evaluate(watched, version, dataset, rows, training=_training_record(resolved))

@@ -70,5 +70,6 @@ def loaded(version: JudgeVersion, folder: Path, servers: VllmServers | None = No
         from assay.inference.vllm.engine import VllmEngine  # noqa: PLC0415 - as the next
         from assay.judging.slm import SmallJudge  # noqa: PLC0415 - torch, only where a judge runs
 
-    engine = None if servers is None else VllmEngine(servers)
-    return LoadedJudge(version=version, running=SmallJudge.load(version, folder, engine))
+    if servers is None:
+        return LoadedJudge(version=version, running=SmallJudge.load(version, folder))
+    return LoadedJudge(version=version, running=SmallJudge.alone(version, folder, VllmEngine(servers)))

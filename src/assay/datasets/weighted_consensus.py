@@ -1,4 +1,4 @@
-"""Weighted consensus: targets from labellers weighed by how good they are (Dawid-Skene), and soft targets.
+"""Weighted consensus: targets from labellers weighed by how good they are (Dawid-Skene).
 
 `weighted_targets(labels_by_example, criterion)` → a target an example, or None where it goes to adjudication. As with
 the majority the most trusted source present decides alone; labellers are weighed within their source. An example whose
@@ -14,7 +14,6 @@ from assay.datasets.consensus import most_trusted, target_of
 from assay.metrics.answers import Answers
 from assay.metrics.dawid_skene import dawid_skene
 from assay.schema.criterion import Criterion
-from assay.schema.dataset import FrozenRow
 from assay.schema.label import ADJUDICATION, Label, LabelSource, Target
 
 MIN_CONFIDENCE = 0.6  # of the label that becomes the target; below it two labels are as good as tied
@@ -43,17 +42,6 @@ def weighted_targets(
         for place, labels, row in zip(chosen, given, probabilities, strict=True):
             targets[place] = _target(labels, source, row, criterion, min_confidence)
     return targets
-
-
-def soft_targets(rows: Sequence[FrozenRow], criterion: Criterion) -> np.ndarray:  # (n, k), rows sum to 1
-    """What training can use instead of one label a row: the weighted consensus where there is one, else the shares of
-    the deciding votes; columns in the order of the scale.
-    """
-    table = np.zeros((len(rows), len(criterion.labels)))
-    for number, row in enumerate(rows):
-        shares = row.target.probabilities or row.target.votes
-        table[number] = [shares.get(label, 0.0) for label in criterion.labels]
-    return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
 def _target(

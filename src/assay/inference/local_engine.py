@@ -92,7 +92,7 @@ class LocalEngine:
 
     @property
     def waiting_tokens(self) -> int:
-        """Tokens in the queue: the back-pressure that a server watches."""
+        """Tokens in the queue."""
         return self._waiting_tokens
 
     def add(self, version: JudgeVersion, folder: Path) -> None:
@@ -163,6 +163,7 @@ class LocalEngine:
         self._lose(closed())
         if threading.current_thread() is not self._thread:
             self._thread.join()
+        gc.unfreeze()
 
     def _install(self, version: JudgeVersion, folder: Path) -> None:
         install = self._runner.load(version, folder)

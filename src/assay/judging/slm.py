@@ -6,6 +6,7 @@ judge alone has its own, judges on one backbone share one.
 
 import asyncio
 import itertools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -64,14 +65,31 @@ class SmallJudge:
         self._window = window
         self._explanation_tokens = explanation_tokens
         self._mode: Mode = mode
+        self._origin: SmallJudge | None = None  # whose engine it is, where that ends with its judge
 
     @classmethod
     def load(cls, version: JudgeVersion, folder: Path, engine: Engine | None = None) -> Self:
-        """A judge from its (verified) folder, on an engine of its own unless one is given.
+        """A judge from its (verified) folder, on a shared engine, or on one of its own that ends with it.
 
         Raises NotFoundError, IntegrityError where its backbone is missing or another, UnsupportedJudgeError.
         """
-        engine = engine or lone_engine(version)
+        if engine is not None:
+            return cls._on(engine, version, folder)
+        return cls.alone(version, folder, lone_engine(version))
+
+    @classmethod
+    def alone(cls, version: JudgeVersion, folder: Path, engine: Engine) -> Self:
+        """As `load`, on an engine that nobody else uses: it is closed when the judge is no longer referred to."""
+        try:
+            judge = cls._on(engine, version, folder)
+        except BaseException:
+            engine.close()
+            raise
+        weakref.finalize(judge, engine.close)
+        return judge
+
+    @classmethod
+    def _on(cls, engine: Engine, version: JudgeVersion, folder: Path) -> Self:
         engine.add(version, folder)
         tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
         return cls(version, engine, Tokens(tokenizer, version.family, version.criterion, version.rendering))
@@ -88,7 +106,7 @@ class SmallJudge:
 
     def in_mode(self, mode: Mode) -> "SmallJudge":
         """The same judge on the same engine, in another mode. Raises UnsupportedJudgeError."""
-        return SmallJudge(
+        other = SmallJudge(
             self.version,
             self._engine,
             self._tokens,
@@ -96,6 +114,8 @@ class SmallJudge:
             explanation_tokens=self._explanation_tokens,
             mode=mode,
         )
+        other._origin = self
+        return other
 
     def judge(self, example: Example, mode: Mode | None = None) -> Verdict:
         """The verdict on one example."""

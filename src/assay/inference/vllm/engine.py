@@ -83,7 +83,7 @@ class VllmEngine:
 
     @property
     def waiting_tokens(self) -> int:
-        """Tokens in the queue: the back-pressure that a server watches."""
+        """Tokens in the queue."""
         return self._waiting_tokens
 
     def standings(self) -> tuple[Standing, ...]:
