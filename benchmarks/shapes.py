@@ -15,6 +15,7 @@ from assay.inference.local_engine import LocalEngine
 from assay.inference.own_thread import in_a_thread_of_its_own
 from assay.inference.runner import Read, Work
 from assay.inference.torch.attention import IMPLEMENTATION
+from assay.inference.torch.blocked_linear import block_weights
 from assay.inference.torch.decoder import DecoderRunner
 from assay.inference.torch.encoder import EncoderRunner
 from assay.inference.torch.loading import LoadedJudge
@@ -114,6 +115,7 @@ def _loaded(folder: Path, device: str) -> Any:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation=IMPLEMENTATION)
     model = model.to(device).eval().requires_grad_(False)
     replace_norms(model)
+    block_weights(model)
     return model
 
 
@@ -136,7 +138,7 @@ def random_adapter(model: Any, seed: int, *, activated: bool, layers: Sequence[i
     tensors: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
     for name, module in model.named_modules():
         plain = getattr(module, "linear", module)
-        if not isinstance(plain, torch.nn.Linear) or ".layers." not in f".{name}." or name.endswith(".linear"):
+        if not hasattr(plain, "in_features") or ".layers." not in f".{name}." or name.endswith(".linear"):
             continue
         if layers is not None and int(name.split(".layers.")[1].split(".")[0]) not in layers:
             continue

@@ -56,7 +56,8 @@ def one_at_a_time(model: Two, x: torch.Tensor, whose: list[Adapter | None]) -> t
 
 CASES = {
     "equally many rows": [("a", 3), ("b", 3), ("c", 3)],
-    "unequally many rows": [("a", 1), ("b", 5), ("c", 2)],
+    "runs of equally many rows": [("a", 4), ("b", 4), ("c", 3), ("d", 3)],
+    "unequally many rows": [("a", 1), ("b", 5), ("c", 2), ("d", 4)],
     "one adapter": [("b", 4)],
     "another rank between": [("a", 3), ("other rank", 3), ("b", 3)],
     "another module between": [("a", 2), ("one module", 2), ("b", 2)],
@@ -72,6 +73,7 @@ def test_every_row_gets_its_own_adapter_and_no_other(case, before):
         "a": adapter(1),
         "b": adapter(2),
         "c": adapter(3),
+        "d": adapter(6),
         "other rank": adapter(4, rank=2),
         "one module": adapter(5, modules=("layers.0.second",)),
     }

@@ -6,6 +6,7 @@ many rows are multiplied as one batch.
 """
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from torch import nn
 
 from assay.models.adapter import Adapter
 
+_MOST_PRODUCTS = 3  # runs of adapters with equally many rows that are multiplied one after the other, unpadded
 _MOST_PADDED_ROWS = 128  # an adapter with more rows is a product of its own, for padding would cost more than a call
 
 
@@ -74,16 +76,18 @@ class AdapterBank:
         batches: list[_Batch] = []
         for group in _neighbours(parts, self._shapes):
             counts = [part.rows.stop - part.rows.start for part in group]
-            if len(set(counts)) == 1 or len(group) == 1:
-                names = tuple(part.adapter for part in group)
-                batches.append(_Batch(adapters=names, rows_each=counts[0], first=group[0].rows.start))
-            elif max(counts) <= _MOST_PADDED_ROWS:
-                batches.append(self._padded(group, counts))
-            else:
+            equal = [list(run) for _, run in itertools.groupby(group, key=lambda part: part.rows.stop - part.rows.start)]
+            if len(equal) <= _MOST_PRODUCTS or max(counts) > _MOST_PADDED_ROWS:
                 batches += [
-                    _Batch(adapters=(part.adapter,), rows_each=count, first=part.rows.start)
-                    for part, count in zip(group, counts, strict=True)
+                    _Batch(
+                        adapters=tuple(part.adapter for part in run),
+                        rows_each=run[0].rows.stop - run[0].rows.start,
+                        first=run[0].rows.start,
+                    )
+                    for run in equal
                 ]
+            else:
+                batches.append(self._padded(group, counts))
         return batches
 
     def add_products(self, module: str, batches: Sequence[_Batch], x: torch.Tensor, y: torch.Tensor) -> None:

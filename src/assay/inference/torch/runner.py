@@ -10,6 +10,7 @@ import torch
 from assay.inference.runner import Read, Work
 from assay.inference.support import check_supported
 from assay.inference.torch.attention import IMPLEMENTATION
+from assay.inference.torch.blocked_linear import block_weights
 from assay.inference.torch.decoder import DEFAULT_CACHE_BYTES, DecoderRunner
 from assay.inference.torch.device import best_device, torch_dtype
 from assay.inference.torch.encoder import EncoderRunner
@@ -126,6 +127,7 @@ class TorchRunner:
             pad = getattr(backbone.config.get_text_config(), "pad_token_id", None)
             return PaddedRunner(model, version.family, self._device, pad_id=pad or 0), loaded
         replace_norms(model)
+        block_weights(model)
         if version.family == "encoder":
             return EncoderRunner(model, self._device), loaded
         return DecoderRunner(model, self._device, cache_bytes=self._cache_bytes), loaded
