@@ -22,15 +22,16 @@ import numpy as np
 import torch
 
 from assay.api import Workspace
-from assay.inference.factory import lone_engine
 from assay.judging.slm import SmallJudge
 from assay.schema.example import Example
+from assay.schema.judge_version import JudgeVersion
 from commands import assay
 from machine import REPEATS, SIZE, describe_machine, write_result
 from real_sets import SETS, BenchmarkSet
 
 USED = ("deepset_prompt_injections", "surge_toxicity", "openai_moderation")
 TURNS = 3
+ALONE = 100  # texts judged one by one
 
 
 def int8_speedup(sets: tuple[str, ...] = USED, texts: int = 600, workspaces: Path | None = None) -> dict[str, Any]:
@@ -53,21 +54,21 @@ def measured(one: BenchmarkSet, workspace: Path, examples: list[Example]) -> dic
     with Workspace.open(workspace) as here:
         small = here.resolve(child["id"])
         parent = here.resolve(child["parent"])
-    judges = {"int8": SmallJudge.load(small.version, small.folder)}
+    versions = {"int8": (small.version, small.folder)}
     for dtype in ("bfloat16", "float32"):
-        version = dataclasses.replace(parent.version, dtype=dtype)
-        judges[dtype] = SmallJudge.load(version, parent.folder, lone_engine(version))
-    seconds = {name: float("inf") for name in judges}
+        versions[dtype] = (dataclasses.replace(parent.version, dtype=dtype), parent.folder)
+    seconds = {name: float("inf") for name in versions}
+    latencies = {name: float("inf") for name in versions}
     for _ in range(TURNS):
-        for name, judge in judges.items():
-            started = time.perf_counter()
-            list(judge.judge_many(examples))
-            seconds[name] = min(seconds[name], time.perf_counter() - started)
+        for name, (version, folder) in versions.items():
+            whole_s, alone_ms = timed(version, folder, examples)
+            seconds[name], latencies[name] = min(seconds[name], whole_s), min(latencies[name], alone_ms)
     against = child["against_parent"]
     loss = against["f1_loss"]
     return {
         "speedup": min(seconds["bfloat16"], seconds["float32"]) / seconds["int8"],
         "rows_per_s": {name: len(examples) / value for name, value in seconds.items()},
+        "p50_ms_128_tokens": latencies,
         "f1_loss": loss,
         "within_budget": loss["value"] <= 0.01 and loss["high"] <= 0.03 and against["flips"]["value"] <= 0.02,
         "flips": against["flips"],
@@ -76,6 +77,25 @@ def measured(one: BenchmarkSet, workspace: Path, examples: list[Example]) -> dic
         "parent_size": against["parent_size"],
         "f1": child["measures"]["f1"],
     }
+
+
+def timed(version: JudgeVersion, folder: Path, examples: list[Example]) -> tuple[float, float]:
+    """Seconds for all examples, and the median ms of one text of 128 tokens alone.
+
+    One engine at a time: with the thread pools of several, every small product waits for a wake-up.
+    """
+    judge = SmallJudge.load(version, folder)
+    list(judge.judge_many(examples[:64]))
+    started = time.perf_counter()
+    list(judge.judge_many(examples))
+    whole_s = time.perf_counter() - started
+    moments = []
+    for number in range(ALONE):
+        text = " ".join(["yes", "no"][(number >> bit) % 2] for bit in range(126))  # with the two special tokens, 128
+        moments.append(time.perf_counter())
+        judge.judge(Example(id="alone", input=text))
+    lasted = np.diff([*moments, time.perf_counter()])
+    return whole_s, float(np.median(lasted) * 1e3)
 
 
 def prepared(one: BenchmarkSet, workspace: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.blocked_linear import block_weights
 from assay.inference.torch.decoder import DecoderRunner
 from assay.inference.torch.encoder import EncoderRunner
+from assay.inference.torch.layer_range import layers_of
 from assay.inference.torch.loading import LoadedJudge
 from assay.inference.torch.norms import replace_norms
 from assay.models.adapter import Adapter
@@ -136,22 +137,20 @@ def random_adapter(model: Any, seed: int, *, activated: bool, layers: Sequence[i
     """Rank-16 LoRA on every linear layer, with small random weights."""
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-    for name, module in model.named_modules():
-        plain = getattr(module, "linear", module)
-        if not hasattr(plain, "in_features") or ".layers." not in f".{name}." or name.endswith(".linear"):
-            continue
-        if layers is not None and int(name.split(".layers.")[1].split(".")[0]) not in layers:
-            continue
-        tensors[name] = (
-            torch.randn(RANK, plain.in_features, generator=generator) / plain.in_features**0.5,
-            torch.randn(plain.out_features, RANK, generator=generator) * 0.01,
-        )
-    count = model.config.num_hidden_layers
+    path, found = layers_of(model)
+    changed = tuple(layers or range(len(found)))
+    for number in changed:
+        for name, module in found[number].named_modules(prefix=f"{path}.{number}"):
+            if hasattr(module, "in_features"):
+                tensors[name] = (
+                    torch.randn(RANK, module.in_features, generator=generator) / module.in_features**0.5,
+                    torch.randn(module.out_features, RANK, generator=generator) * 0.01,
+                )
     return Adapter(
         rank=RANK,
         scaling=2.0,
         tensors=tensors,
-        layers=tuple(layers or range(count)),
+        layers=changed,
         invocation_tokens=INVOCATION if activated else (),
     )
 

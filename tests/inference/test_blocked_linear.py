@@ -29,6 +29,23 @@ def test_the_products_are_those_of_the_plain_layer(shape, bias):
 
 @needs_bfloat16
 @torch.inference_mode()
+def test_gelu_in_the_product_and_after_it(tiny):
+    torch.manual_seed(0)
+    linear = nn.Linear(40, 24, dtype=torch.bfloat16)
+    x = torch.randn(5, 40).bfloat16()
+    made = BlockedLinear(linear, gelu=True)
+    wanted = nn.functional.gelu(nn.functional.linear(x.double(), linear.weight.double(), linear.bias.double()))
+    assert torch.allclose(made(x).double(), wanted, rtol=2**-8, atol=2**-7)
+    assert torch.allclose(made.ending(made.plain(x)).double(), wanted, rtol=2**-7, atol=2**-7)  # y is rounded, too
+    model = find_backbone(str(tiny("bert"))).load(torch.bfloat16).eval()
+    ids = torch.arange(5, 25)[None]
+    before = model(input_ids=ids).last_hidden_state
+    assert block_weights(model) == 6 * len(model.encoder.layer)  # q, k, v, o; up, down
+    assert torch.allclose(model(input_ids=ids).last_hidden_state.float(), before.float(), atol=0.06)
+
+
+@needs_bfloat16
+@torch.inference_mode()
 def test_every_linear_layer_inside_the_numbered_layers_and_no_other(tiny):
     model = find_backbone(str(tiny("llama"))).load(torch.bfloat16).eval()
     ids = torch.arange(5, 25)[None]

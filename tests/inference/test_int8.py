@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from assay.inference.engine import Request
-from assay.inference.int8.gelu import gelu_pairs
 from assay.inference.int8.linear import InputQuantiser, Int8Linear, quantised_weight
 from assay.inference.int8.ranges import (
     RANGES_FILE,
@@ -26,6 +25,7 @@ from assay.inference.int8.ranges import (
 )
 from assay.inference.int8.runner import Int8Runner, ranges_of
 from assay.inference.local_engine import LocalEngine
+from assay.inference.torch.gelu import gelu_pairs
 from assay.inference.torch.layer_range import layers_of
 from assay.inference.torch.runner import TorchRunner
 from assay.models.backbone import find_backbone

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from assay.inference.int8.gelu import gelu_pairs
 from assay.inference.int8.linear import InputQuantiser, Int8Linear
 from assay.inference.int8.ranges import RANGES_FILE, ActivationRange
+from assay.inference.torch.gelu import gelu_pairs
 from assay.schema.errors import IntegrityError, shown
 
 

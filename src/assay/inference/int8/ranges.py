@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from assay.inference.int8.gelu import gelu_pairs
+from assay.inference.torch.gelu import gelu_pairs
 from assay.schema.errors import IntegrityError, shown
 
 RANGES_FILE = "int8.safetensors"

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from assay.inference.torch.blocked_linear import BlockedLinear
 from assay.models.adapter import Adapter
 
-_MOST_PRODUCTS = 3  # runs of adapters with equally many rows that are multiplied one after the other, unpadded
+_MOST_RUNS = 3  # runs of adapters with equally many rows that are multiplied one after the other, unpadded
 _MOST_PADDED_ROWS = 128  # an adapter with more rows is a product of its own, for padding would cost more than a call
 
 
@@ -26,6 +27,11 @@ class AdapterRows:
 
     adapter: str
     rows: slice
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return int(self.rows.stop - self.rows.start)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,19 +81,13 @@ class AdapterBank:
         """How a pass multiplies its adapters; neighbours of one shape go together."""
         batches: list[_Batch] = []
         for group in _neighbours(parts, self._shapes):
-            counts = [part.rows.stop - part.rows.start for part in group]
-            equal = [list(run) for _, run in itertools.groupby(group, key=lambda part: part.rows.stop - part.rows.start)]
-            if len(equal) <= _MOST_PRODUCTS or max(counts) > _MOST_PADDED_ROWS:
-                batches += [
-                    _Batch(
-                        adapters=tuple(part.adapter for part in run),
-                        rows_each=run[0].rows.stop - run[0].rows.start,
-                        first=run[0].rows.start,
-                    )
-                    for run in equal
-                ]
-            else:
-                batches.append(self._padded(group, counts))
+            runs = [list(run) for _, run in itertools.groupby(group, key=lambda part: part.count)]
+            if len(runs) > _MOST_RUNS and max(part.count for part in group) <= _MOST_PADDED_ROWS:
+                batches.append(self._padded(group))
+                continue
+            for run in runs:
+                names = tuple(part.adapter for part in run)
+                batches.append(_Batch(adapters=names, rows_each=run[0].count, first=run[0].rows.start))
         return batches
 
     def add_products(self, module: str, batches: Sequence[_Batch], x: torch.Tensor, y: torch.Tensor) -> None:
@@ -116,13 +116,13 @@ class AdapterBank:
     def _own(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(device=self._device, dtype=self._dtype).contiguous()
 
-    def _padded(self, group: Sequence[AdapterRows], counts: Sequence[int]) -> _Batch:
-        each = max(counts)
+    def _padded(self, group: Sequence[AdapterRows]) -> _Batch:
+        each = max(part.count for part in group)
         gathered = torch.full((len(group), each), group[0].rows.start, dtype=torch.int64)
         real = torch.zeros((len(group), each), dtype=torch.bool)
-        for place, (part, count) in enumerate(zip(group, counts, strict=True)):
-            gathered[place, :count] = torch.arange(part.rows.start, part.rows.stop)
-            real[place, :count] = True
+        for place, part in enumerate(group):
+            gathered[place, : part.count] = torch.arange(part.rows.start, part.rows.stop)
+            real[place, : part.count] = True
         return _Batch(
             adapters=tuple(part.adapter for part in group),
             rows_each=each,
@@ -182,10 +182,14 @@ class AdaptedLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Shapes as the layer's own: (…, in) → (…, out)."""
-        y: torch.Tensor = self.linear(x)
-        if batches := _adapting.get():
-            self._bank.add_products(self._module, batches, x.reshape(-1, x.shape[-1]), y.view(-1, y.shape[-1]))
-        return y
+        batches = _adapting.get()
+        if not batches:
+            y: torch.Tensor = self.linear(x)
+            return y
+        blocked = self.linear if isinstance(self.linear, BlockedLinear) else None
+        y = blocked.plain(x) if blocked else self.linear(x)
+        self._bank.add_products(self._module, batches, x.reshape(-1, x.shape[-1]), y.view(-1, y.shape[-1]))
+        return blocked.ending(y) if blocked else y
 
 
 def adapt(model: nn.Module, adapter: Adapter, bank: AdapterBank) -> None:

@@ -55,6 +55,8 @@ class Block:
         """
         if window is not None and int(self.query_positions.max() - self.key_positions.min()) < window:
             window = None  # nothing is that far apart
+        if window is None and not self.causal and self.query_owners is None:
+            return None
         if window not in self.masks:
             self.masks[window] = self._mask(window, groups, like)
         return self.masks[window]

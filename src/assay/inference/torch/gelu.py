@@ -1,7 +1,7 @@
 """Pairs of linear layers with GELU between them, as BERT, RoBERTa and ELECTRA have in every layer.
 
-The first product of a pair can apply GELU and end in 8-bit integers by itself, so that the widest states of a layer are
-never written out in floating point. Other feed-forward blocks (gated ones, other activations) are left as they are.
+The first product of a pair can apply GELU by itself (and end in 8-bit integers), so that the widest states of a layer
+are written once. Other feed-forward blocks (gated ones, other activations) are left as they are.
 """
 
 from collections.abc import Iterator
