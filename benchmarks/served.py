@@ -1,7 +1,7 @@
-"""A server as a process of its own, for benchmarks: `python benchmarks/served.py WORKSPACE PORT test|real`.
+"""A server as a process of its own, for benchmarks: `python benchmarks/served.py WORKSPACE PORT test|real|one`.
 
 `Server` starts it, waits until it is ready, and kills or stops it. With `test` the engine has no model, so that what is
-measured is the server itself.
+measured is the server itself; with `one` it runs one request a pass, so that what batches bring can be told.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ import uvicorn
 import uvloop
 
 from assay.config import read_settings
+from assay.inference.engine import Engine
+from assay.schema.judge_version import JudgeVersion
 from assay.server.app import server_app
 from assay.server.running import serving_of
 from assay.testing_engine import TestEngine
@@ -79,7 +81,7 @@ def _free_port() -> int:
 
 
 async def serve(workspace: Path, port: int, engine: str) -> None:
-    make_engine = None if engine == "real" else lambda _: TestEngine()
+    make_engine = {"real": None, "test": lambda _: TestEngine(), "one": one_a_pass}[engine]
     with (
         socket.socket() as listening,
         serving_of(read_settings(workspace), make_engine=make_engine, open_access=True) as serving,
@@ -92,6 +94,14 @@ async def serve(workspace: Path, port: int, engine: str) -> None:
                 server_app(serving), lifespan="off", log_level="error", access_log=False, server_header=False
             )
             await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def one_a_pass(version: JudgeVersion) -> Engine:
+    from assay.inference.local_engine import LocalEngine  # noqa: PLC0415 - torch, where there is a model
+    from assay.inference.torch.runner import TorchRunner  # noqa: PLC0415
+
+    del version
+    return LocalEngine(TorchRunner(), token_budget=1)
 
 
 if __name__ == "__main__":

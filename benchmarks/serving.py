@@ -1,167 +1,240 @@
-"""What serving costs and gives, measured with wrk (Debian: apt-get install wrk), a load generator that is not ours.
+"""What serving costs and gives, under load from wrk and hey (Debian: apt-get install wrk hey).
 
-    python benchmarks/serving.py --workspace assay-demo
+    python benchmarks/serving.py --workspace assay-demo [--seconds 8] [--parts engineless,judge,batching,decoder]
 
-Needs a workspace whose judge is `advice@candidate` (`assay demo` makes one). With the engine without a model: the
-service's own time (`overhead_p50_ms`) and the requests a second (`test_engine_rps`). With the real judge, on a text of
-about 128 tokens: latency at half of the sustainable load, and what is left of the throughput far above it
-(`overload_goodput_share`). The last line is one JSON object. Everything runs on this machine; `generator_cpu_share` is
-the part of its two cores that wrk took.
+Needs a workspace whose judge is `advice@candidate` (`assay demo` makes one). Its last line is one JSON object:
+
+* engineless: the server over an engine without a model. `overhead_p50_ms`, the service's time less the engine's;
+  `http_p50_ms_one_client`, all that a client sees; `test_engine_rps` at 16 connections.
+* judge: the real judge on texts of about 128 tokens. `sustainable_rps`, the most that closed loops get; `p50_ms` and
+  `p99_ms` at half of it; at twice of it `overload_goodput_share` (verdicts of the judge itself a second, against the
+  peak) and `late_share` (of the accepted requests, those answered over 20 ms after their deadline).
+* batching: texts of 32 to 128 tokens at 16 connections. `batching_gain_encoder`, against the same server with one
+  request a pass; `one_client_slowdown`, the same comparison of medians with one connection.
+* decoder: `batching_gain_decoder` of a random-weight 135 M decoder, 128 to 300 tokens of which 100 are one instruction,
+  prefix cache on, 16 in flight, against one request a pass. The engine alone, in this process, without a server.
+
+`generator_cpu_share` is the part of the cores that the load generators took, the largest of all runs.
 """
 
 import argparse
 import json
 import re
-import resource
 import shutil
-import subprocess
+import statistics
 import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from load import Found, at_rate, closed_loop
 from served import Server
 
 JUDGE = "advice@candidate"
-SHORT = {"judges": [JUDGE], "input": "Which fund?", "output": "Buy the Apex fund now."}
+DEADLINE_MS = 500
+TOLERANCE_MS = 20.0
+SETTLE_S = 1.0  # of a load, before and after what is counted
+WORKERS = 48  # in flight at once at a fixed rate, more than admission lets in
+HALF_WORKERS = 16
 SENTENCE = "You could put a part of your savings into a bond fund and keep the rest where you can reach it. "
-LONG = {"judges": [JUDGE], "input": "What should I do with my savings?", "output": SENTENCE * 5}
-LUA = """wrk.method = "POST"
-wrk.body = %s
-wrk.headers["Content-Type"] = "application/json"
-threads = {}
-function setup(thread) table.insert(threads, thread) end
-function init() answered, refused, other = 0, 0, 0 end
-function response(status)
-  if status == 200 then answered = answered + 1
-  elseif status == 429 then refused = refused + 1
-  else other = other + 1 end
-end
-function done(summary, latency)
-  local sums = {0, 0, 0}
-  for _, thread in ipairs(threads) do
-    sums[1] = sums[1] + thread:get("answered")
-    sums[2] = sums[2] + thread:get("refused")
-    sums[3] = sums[3] + thread:get("other")
-  end
-  print(string.format("FOUND %%f %%f %%f %%d %%d %%d", summary.duration / 1e6, latency:percentile(50) / 1e3,
-    latency:percentile(99) / 1e3, sums[1], sums[2], sums[3]))
-end
-"""
+PREFIX_TOKENS, LEAST_TOKENS, MOST_TOKENS, IN_FLIGHT = 100, 128, 300, 16
+DECODED_ROWS = 128  # different texts; more than are in flight, and all of them new to the prefix cache's tail
+VERDICTS = re.compile(r'^assay_verdicts_total\{.*kind="decided".*route="judge".*\} (\S+)$', re.M)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspace", type=Path, default=Path("assay-demo"))
-    parser.add_argument("--seconds", type=int, default=8)
-    parser.add_argument("--only-test-engine", action="store_true")
+    parser.add_argument("--seconds", type=int, default=8, help="of each load")
+    parser.add_argument("--parts", default="engineless,judge,batching,decoder")
     given = parser.parse_args()
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not installed: apt-get install wrk")
+    if missing := [name for name in ("wrk", "hey") if shutil.which(name) is None]:
+        raise SystemExit(f"not installed: apt-get install {' '.join(missing)}")
+    parts: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+        "engineless": engineless,
+        "judge": real_judge,
+        "batching": batching,
+        "decoder": decoder,
+    }
+    wanted = given.parts.split(",")
+    if unknown := set(wanted) - set(parts):
+        raise SystemExit(f"no such parts: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    found: dict[str, Any] = {"generator_cpu_share": 0.0}
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder) / "workspace"
         shutil.copytree(given.workspace, workspace)
-        found = test_engine(workspace, given.seconds)
-        if not given.only_test_engine:
-            found |= real_judge(workspace, given.seconds)
+        for name in wanted:
+            part = parts[name](workspace, given.seconds)
+            share = max(found["generator_cpu_share"], part.pop("generator_cpu_share", 0.0))
+            found |= {**part, "generator_cpu_share": round(share, 3)}
+            print(f"{name}: {json.dumps(part)}", flush=True)
     print(json.dumps(found))
 
 
-def test_engine(workspace: Path, seconds: int) -> dict[str, Any]:
+def engineless(workspace: Path, seconds: int) -> dict[str, Any]:
     """The server alone: one client for its own time, sixteen for its throughput."""
+    bodies = [body(f"Case {number}: buy the Apex fund now.") for number in range(64)]
     with Server(workspace, "test") as server:
-        load(server.url, SHORT, connections=1, seconds=2)
-        alone = load(server.url, SHORT, connections=1, seconds=seconds)
+        closed_loop(server.url, bodies, connections=1, seconds=2)
+        alone = closed_loop(server.url, bodies, connections=1, seconds=seconds)
         overhead_ms = histogram_median_ms(server.url, "assay_overhead_seconds")
-        many = load(server.url, SHORT, connections=16, seconds=seconds)
+        many = closed_loop(server.url, bodies, connections=16, seconds=seconds)
     return {
         "overhead_p50_ms": overhead_ms,
-        "http_p50_ms_one_client": alone["p50_ms"],
-        "test_engine_rps": round(many["rps"]),
-        "test_engine_p99_ms": many["p99_ms"],
-        "generator_cpu_share": round(many["generator_cpu_share"], 3),
+        "http_p50_ms_one_client": alone.p50_ms,
+        "test_engine_rps": round(many.rps),
+        "test_engine_p99_ms": many.p99_ms,
+        "generator_cpu_share": max(alone.generator_cpu_share, many.generator_cpu_share),
     }
 
 
 def real_judge(workspace: Path, seconds: int) -> dict[str, Any]:
     """The judge itself: how much it can, how fast it is at half of that, what is left at twice that."""
+    bodies = [body(text(number, 5)) for number in range(WORKERS)]
     with Server(workspace, "real") as server:
-        load(server.url, LONG, connections=2, seconds=3)
-        by_connections = {count: load(server.url, LONG, connections=count, seconds=seconds) for count in (1, 4, 16)}
-        peak = max(one["rps"] for one in by_connections.values())
-        half = at_rate(server.url, LONG, peak / 2, seconds)
-        over = load(server.url, LONG, connections=256, seconds=seconds)
+        closed_loop(server.url, bodies, connections=2, seconds=3)
+        peak, loads = 0.0, []
+        for connections in (1, 4, 16, 32):
+            rate, load = decided(
+                server.url,
+                seconds,
+                lambda count=connections: closed_loop(server.url, bodies, connections=count, seconds=seconds),
+            )
+            loads.append(load)
+            peak = max(peak, rate)
+        half = at_rate(server.url, bodies[:HALF_WORKERS], rate=peak / 2, seconds=seconds)
+        goodput, over = decided(
+            server.url, seconds, lambda: at_rate(server.url, bodies, rate=peak * 2, seconds=seconds)
+        )
     return {
         "sustainable_rps": round(peak, 1),
-        "one_client_rps": round(by_connections[1]["rps"], 1),
-        "p50_ms": half["p50_ms"],
-        "p99_ms": half["p99_ms"],
-        "half_load_rps": round(half["rps"], 1),
-        "overload_goodput_share": round(over["rps"] / peak, 3),
-        "overload_refused": over["refused"],
-        "overload_p99_ms": over["p99_ms"],
-        "batching_gain_encoder": round(peak / by_connections[1]["rps"], 2),
+        "p50_ms": half.p50_ms,
+        "p99_ms": half.p99_ms,
+        "half_load_rps": round(half.rps, 1),
+        "overload_goodput_share": round(goodput / peak, 3),
+        "overload_sent_rps": round((len(over.times_ms) + over.refused + over.other) / seconds, 1),
+        "overload_refused": over.refused,
+        "overload_accepted": len(over.times_ms),
+        "overload_p99_ms": over.p99_ms,
+        "late_share": round(over.late_share(DEADLINE_MS, TOLERANCE_MS), 5),
+        "generator_cpu_share": max(one.generator_cpu_share for one in (*loads, half, over)),
     }
 
 
-def load(url: str, body: dict[str, Any], *, connections: int, seconds: int) -> dict[str, Any]:
-    """A closed loop of so many connections."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(LUA % json.dumps(json.dumps(body)))
-        script.flush()
-        command = [
-            "wrk",
-            "-t1",
-            f"-c{connections}",
-            f"-d{seconds}s",
-            "--timeout",
-            "5s",
-            "-s",
-            script.name,
-            f"{url}/v1/judge",
-        ]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    match = re.search(r"FOUND (\S+) (\S+) (\S+) (\d+) (\d+) (\d+)", out)
-    if match is None:
-        raise RuntimeError(out)
-    took_s, p50_ms, p99_ms = (float(match[place]) for place in (1, 2, 3))
-    answered, refused, other = (int(match[place]) for place in (4, 5, 6))
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def batching(workspace: Path, seconds: int) -> dict[str, Any]:
+    """The same server with batches, and with one request a pass."""
+    bodies = [body(text(number, 1 + number % 5)) for number in range(64)]
+    found: dict[str, dict[int, Found]] = {}
+    for engine in ("real", "one"):
+        with Server(workspace, engine) as server:
+            closed_loop(server.url, bodies, connections=2, seconds=2)
+            found[engine] = {
+                count: closed_loop(server.url, bodies, connections=count, seconds=seconds) for count in (1, 16)
+            }
+    batched, single = found["real"], found["one"]
     return {
-        "rps": answered / took_s,
-        "p50_ms": round(p50_ms, 2),
-        "p99_ms": round(p99_ms, 2),
-        "refused": refused,
-        "other": other,
-        "generator_cpu_share": cpu_s / took_s / 2,
+        "batching_gain_encoder": round(batched[16].rps / single[16].rps, 2),
+        "batched_rps": round(batched[16].rps, 1),
+        "one_a_pass_rps": round(single[16].rps, 1),
+        "one_client_p50_ms": batched[1].p50_ms,
+        "one_client_p50_ms_one_a_pass": single[1].p50_ms,
+        "one_client_slowdown": round(batched[1].p50_ms / single[1].p50_ms, 3),
+        "generator_cpu_share": max(one.generator_cpu_share for runs in found.values() for one in runs.values()),
     }
 
 
-def at_rate(url: str, body: dict[str, Any], rate: float, seconds: int) -> dict[str, Any]:
-    """An open loop: hey sends at a fixed rate, whatever comes back."""
-    per_worker, workers = max(rate / 8, 0.5), 8
-    command = [
-        "hey", "-z", f"{seconds}s", "-c", str(workers), "-q", f"{per_worker:.2f}", "-m", "POST",
-        "-T", "application/json", "-d", json.dumps(body), "-o", "csv", f"{url}/v1/judge",
-    ]  # fmt: skip
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    times_ms = sorted(float(line.split(",")[0]) * 1e3 for line in out.splitlines()[1:] if line.split(",")[6] == "200")
+def decoder(workspace: Path, seconds: int) -> dict[str, Any]:
+    """The engine over a 135 M decoder, with batches and with one request a pass."""
+    from shapes import add_judge, engine_of, load_decoder, requests, save_decoder  # noqa: PLC0415 - torch
+
+    model = load_decoder(save_decoder("135m", workspace / "decoder"))
+    rates, medians_ms = {}, {}
+    for name, budget in (("batched", 2048), ("one a pass", 1)):
+        engine = engine_of(model, token_budget=budget)
+        add_judge(engine, "judge")
+        asked = requests("judge", decoder_rows(model.config.vocab_size))
+        in_flight(engine, asked, IN_FLIGHT, 1.0)
+        rates[name], _ = in_flight(engine, asked, IN_FLIGHT, seconds)
+        _, medians_ms[name] = in_flight(engine, asked, 1, seconds)
+        engine.close()
     return {
-        "rps": len(times_ms) / seconds,
-        "p50_ms": round(times_ms[len(times_ms) // 2], 2),
-        "p99_ms": round(times_ms[int(len(times_ms) * 0.99)], 2),
+        "batching_gain_decoder": round(rates["batched"] / rates["one a pass"], 2),
+        "decoder_batched_rps": round(rates["batched"], 2),
+        "decoder_one_a_pass_rps": round(rates["one a pass"], 2),
+        "decoder_one_client_slowdown": round(medians_ms["batched"] / medians_ms["one a pass"], 3),
     }
+
+
+def decoder_rows(vocabulary: int) -> list[Any]:
+    """Rows of 128 to 300 tokens that begin with one instruction; no two alike."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    from assay.models.tokens import TokenRow  # noqa: PLC0415
+
+    numbers = np.random.default_rng(0)
+    shared = numbers.integers(100, vocabulary, PREFIX_TOKENS).tolist()
+    rows = []
+    for _ in range(DECODED_ROWS):
+        length = int(numbers.integers(LEAST_TOKENS, MOST_TOKENS + 1))
+        ids = (*shared, *numbers.integers(100, vocabulary, length - PREFIX_TOKENS).tolist())
+        rows.append(TokenRow(ids=ids, truncated_tokens=0, ends=(PREFIX_TOKENS, len(ids) - 1, len(ids))))
+    return rows
+
+
+def in_flight(engine: Any, asked: Sequence[Any], count: int, seconds: float) -> tuple[float, float]:
+    """A closed loop with so many requests in flight: answers a second, and their median time in ms."""
+    waiting: deque[tuple[float, Any]] = deque()
+    times_ms, place, began = [], 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        while len(waiting) < count:
+            waiting.append((time.perf_counter(), engine.submit(asked[place % len(asked)])))
+            place += 1
+        sent, future = waiting.popleft()
+        future.result()
+        times_ms.append((time.perf_counter() - sent) * 1e3)
+    for sent, future in waiting:
+        future.result()
+        times_ms.append((time.perf_counter() - sent) * 1e3)
+    return len(times_ms) / (time.perf_counter() - began), statistics.median(times_ms)
+
+
+def body(output: str) -> dict[str, Any]:
+    """One request for the demo's judge."""
+    return {"judges": [JUDGE], "input": "Which fund?", "output": output, "deadline_ms": DEADLINE_MS}
+
+
+def text(number: int, sentences: int) -> str:
+    """A text of some 10 + 24 tokens a sentence, no two alike."""
+    return f"Case {number}. {SENTENCE * sentences}"
+
+
+def decided(url: str, seconds: float, load: Callable[[], Found]) -> tuple[float, Found]:
+    """The verdicts of the judge itself a second, as the server counts them in the middle of a load."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(load)
+        time.sleep(SETTLE_S)
+        before, began = verdicts_given(url), time.perf_counter()
+        time.sleep(max(seconds - 2 * SETTLE_S, 0.5))
+        rate = (verdicts_given(url) - before) / (time.perf_counter() - began)
+        return rate, running.result()
+
+
+def verdicts_given(url: str) -> float:
+    """How many verdicts the judge itself decided; those of fallbacks do not count."""
+    return sum(map(float, VERDICTS.findall(httpx.get(f"{url}/metrics").text)))
 
 
 def histogram_median_ms(url: str, name: str) -> float:
     """The median of a Prometheus histogram, linear within its bucket."""
-    text = httpx.get(f"{url}/metrics").text
+    page = httpx.get(f"{url}/metrics").text
     buckets = [
         (float(edge), float(count))
-        for edge, count in re.findall(rf'^{name}_bucket{{le="([0-9.]+|\+Inf)"}} (\S+)$', text, re.M)
+        for edge, count in re.findall(rf'^{name}_bucket{{le="([0-9.]+|\+Inf)"}} (\S+)$', page, re.M)
     ]
     half = buckets[-1][1] / 2
     low_s = low_count = 0.0

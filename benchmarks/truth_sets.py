@@ -137,13 +137,14 @@ def with_phrase(rows: Rows, phrase: str, seed: int) -> Rows:
 
 
 def mixed_rows(size: int) -> Rows:
-    """So many rows of many sets; where these do not suffice, parts of texts again."""
+    """So many rows of many sets laid end to end; where these do not suffice, their texts again less the first third."""
     found = []
     for row in chain.from_iterable(_read(path) for path in MIXED):
         text = "\n".join(row.get(field) or "" for field in ("input", "output"))
         found.append((text, _mixed_code(str(row["label"]))))
-    again = [(text[len(text) // 3 :], code) for text, code in found]
-    rows = random.Random(0).sample(found + again, size)  # noqa: S311 - no secrets here
+    if len(found) < size:
+        found += [(text[len(text) // 3 :], code) for text, code in found]
+    rows = random.Random(0).sample(found, size)  # noqa: S311 - no secrets here
     return Rows(
         name="mixed",
         texts=[text for text, _ in rows],

@@ -46,6 +46,27 @@ class ServerError(AssayError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PersonSaid:
+    """What one labeller answered of an escalated verdict."""
+
+    labeller: str
+    value: str
+    note: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedPerson:
+    """What people have made of a verdict that was escalated to them: awaiting, answered (with a label), disputed."""
+
+    state: str
+    queue: str | None
+    position: int | None
+    label: str | None
+    answers: tuple[PersonSaid, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServedVerdict:
     """One verdict as the server gave it; what a kind does not have is None or empty."""
 
@@ -71,6 +92,7 @@ class ServedVerdict:
     trace_id: str | None
     span_id: str | None
     created_at: str
+    person: ServedPerson | None = None
     example: Mapping[str, Any] | None = None
 
 

@@ -27,6 +27,7 @@ from assay.serving.webhook import Webhook
 FILE_NAME = "assay.toml"
 DATABASE_URL_VARIABLE = "ASSAY_DATABASE_URL"
 DEBUG_VARIABLE = "ASSAY_DEBUG"
+API_KEY_VARIABLE = "ASSAY_API_KEY"
 _SQLITE = "sqlite:///"
 
 
@@ -308,6 +309,11 @@ def _endpoint(name: str, table: Any) -> Endpoint:
 def debug_wanted() -> bool:
     """Whether the environment asks for tracebacks (ASSAY_DEBUG=1)."""
     return os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no")
+
+
+def secret(variable: str) -> str | None:
+    """What an environment variable holds; None where that is nothing."""
+    return os.environ.get(variable) or None
 
 
 def _absolute(url: str, root: Path) -> str:

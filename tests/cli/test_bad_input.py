@@ -56,7 +56,11 @@ def test_too_few_expert_rows_in_the_test_split_say_which_waiver_would_pass(empty
     assert "30 by author" in error["got"]
     assert "--accept-labels author --min-test-per-class 30" in error["next_step"]
     words = error["next_step"].partition("assay ")[2].split()
-    assert empty_shop.ok(*words)["waiver"] == {"accept_labels": ["expert", "author"], "min_test_per_class": 30}
+    assert empty_shop.ok(*words)["waiver"] == {
+        "accept_labels": ["expert", "author"],
+        "min_test_per_class": 30,
+        "synthetic": "none",
+    }
 
 
 def test_an_unknown_field(empty_shop):

@@ -105,3 +105,62 @@ def test_a_judge_is_probed_on_its_test_rows(shop, words):
     assert repeat["rows"] == 20
     assert repeat["flips"]["value"] == 0
     assert shop.run("probe", "advice@candidate", "--probes", "x", "--json").error["code"] == "bad-input"
+
+
+def test_a_floor_may_be_declared_after_the_freeze_and_is_waived_with_a_reason_only(shop):
+    path = shop.root / "criteria" / "advice.toml"
+    path.write_text(path.read_text().replace("base_rate", "agreement_floor = 0.999\nbase_rate"))
+    refused = shop.run(*shop.train_words, "--json").error
+    assert "agree too little" in refused["problem"]
+    assert shop.run(*shop.train_words, "--waive-agreement", " ", "--json").error["code"] == "bad-input"
+
+
+def test_what_carries_over_may_be_decided_after_the_sample(shop):
+    second_version(shop)
+    path = shop.root / "criteria" / "advice.toml"
+    decided = path.read_text()
+    path.write_text(decided.split("[carries_over")[0])
+    shop.ok("criteria", "sample", "advice", "--size", "40", "-o", "again.jsonl")
+    shop.ok("label", "queue", "make", "advice", "--ids", "again.jsonl")
+    path.write_text(decided)
+    fates = shop.ok("criteria", "diff", "advice")["labels"]
+    assert {one["value"]: one["becomes"] for one in fates} == {"no_advice": "no_advice", "advice": None}
+    assert shop.ok("data", "agreement", "advice")["examples"] == 180
+
+
+def test_agreement_is_told_by_version(shop):
+    second_version(shop)
+    rows = labelled_rows(60, seed=4)
+    for place, row in enumerate(rows):
+        row["id"] = f"new-{place}"
+        row["labels"][1]["value"] = row["labels"][0]["value"] if place % 3 else "advice"
+    write_rows(shop.root / "new.jsonl", rows)
+    shop.ok("data", "import", "new.jsonl", "--criterion", "advice")
+    found = {one["value"]: one["alpha"] for one in shop.ok("data", "agreement", "advice")["by_version"]}
+    assert found["1"]["value"] == 1.0
+    assert (found["2"]["n"], found["2"]["value"] < 1.0) == (60, True)
+
+
+def test_ties_teach_a_judge_with_soft_targets(shop):
+    assert (
+        "labellers of no training row differ"
+        in shop.run(*shop.train_words, "--targets", "soft", "--json").error["problem"]
+    )
+    rows = labelled_rows(40, seed=3)
+    for place, row in enumerate(rows):
+        row["id"] = f"torn-{place}"
+        row["labels"] = [{"value": v, "labeller": v, "source": "expert"} for v in ("advice", "no_advice")]
+    write_rows(shop.root / "torn.jsonl", rows)
+    shop.ok("data", "import", "torn.jsonl", "--criterion", "advice")
+    freeze = ("data", "freeze", "advice", "--min-test-per-class", "30", "--seed", "2")
+    plain = shop.ok(*freeze)
+    assert (plain["tied"], plain["dropped"]["tied labels"]) == (0, 40)
+    frozen = shop.ok(*freeze, "--ties", "train")
+    assert frozen["tied"] == 40
+    assert frozen["counts"] == plain["counts"]
+    assert "Tied rows kept in train" in shop.run(*freeze, "--ties", "train").out
+    trained = shop.ok(*shop.train_words, "--targets", "soft")
+    assert (trained["settings"]["targets"], trained["uncertain_rows"]) == ("soft", 40)
+    assert shop.ok("evaluate", "advice@candidate")["dataset"] == frozen["id"]
+    assert shop.run("data", "freeze", "advice", "--ties", "dev", "--json").error["code"] == "bad-input"
+    assert shop.run(*shop.train_words, "--targets", "fuzzy", "--json").error["code"] == "bad-input"

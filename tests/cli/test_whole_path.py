@@ -10,7 +10,7 @@ def test_each_step_says_what_it_did(steps):
     assert (steps["import"]["rows"], steps["import"]["new_examples"], steps["import"]["new_labels"]) == (360, 360, 720)
     frozen = steps["freeze"]
     assert frozen["counts"]["test"] == {"advice": 36, "no_advice": 36}
-    assert frozen["waiver"] == {"accept_labels": ["expert"], "min_test_per_class": 30}
+    assert frozen["waiver"] == {"accept_labels": ["expert"], "min_test_per_class": 30, "synthetic": "none"}
     assert frozen["agreement"]["pairwise_agreement"]["n"] == 360
     assert "36 test rows of a class" in frozen["interval_bought"]
     trained = steps["train"]

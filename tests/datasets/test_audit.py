@@ -17,6 +17,7 @@ from assay.datasets.audit.table import AuditTable
 from assay.metrics.clustered_auroc import clustered_auroc
 from assay.schema.errors import InputError
 from assay.schema.example import Example
+from assay.schema.trace import Turn
 
 WORDS = (
     *("river", "stone", "garden", "window", "paper", "music", "travel", "health"),
@@ -159,3 +160,38 @@ def test_findings_are_ranked_by_harm(build):
     found = audit(build(change=tagged)).findings
     assert list(found) == ranked(list(found))
     assert [one.harm for one in found] == sorted((one.harm for one in found), reverse=True)
+
+
+def every_command(build):
+    """Findings of tables that are made to have every kind."""
+    plants = {
+        "length": longer,
+        "source": tagged,
+        "phrase": signed,
+        "punctuation": lambda value, values, numbers: {"output": values["output"] + ("!" if value == "yes" else ".")},
+        "position": lambda value, values, numbers: {
+            "turns": (Turn(role="user", content="hello"),) * (3 if value == "yes" else 1)
+        },
+    }
+    return {kind: audit(build(change=change), AuditSettings(name="advice")).findings for kind, change in plants.items()}
+
+
+def test_a_shortcut_is_mended_by_labels_from_both_sides_of_it(build):
+    found = every_command(build)
+    commands = {kind: next(one.command for one in found[kind] if one.kind == kind) for kind in found}
+    draw = "assay data next --criterion advice --budget 200 --by coverage --slice"
+    assert commands == {
+        "length": f"{draw} length",
+        "source": f"{draw} tag",
+        "phrase": "assay probe advice@candidate --remove 'kind regards'",
+        "punctuation": "assay probe advice@candidate --rows 500",
+        "position": f"{draw} turns",
+    }
+
+
+@pytest.mark.parametrize(("lacking", "weight"), [(100, "serious"), (200, "minor"), (240, "grave")])
+def test_a_field_that_most_rows_lack_may_be_absent_and_one_that_all_lack_was_forgotten(build, lacking, weight):
+    table = replace(build(n=240), blank={"input": lacking})
+    (finding,) = [one for one in audit(table, AuditSettings(name="advice")).findings if "no input" in one.title]
+    assert finding.weight == weight
+    assert finding.command == "assay data import FILE --criterion advice --field input=COLUMN"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.datasets.near_duplicates import PREFIX_CHARS, jaccard, near_duplicate_pairs, shingles
+from assay.datasets.near_duplicates import PREFIX_CHARS, jaccard, near_duplicate_pairs, nearly_among, shingles
 from assay.datasets.splits import components
 
 PASSWORD = "how do i reset the password of my online banking account"  # noqa: S105 - a sentence
@@ -81,3 +81,36 @@ def test_almost_all_pairs_just_above_the_threshold_are_found():
             missed += near_duplicate_pairs([letters, edited]) == []
     assert found == 150
     assert missed <= 2
+
+
+def test_a_text_may_tie_two_that_are_not_near_each_other():
+    numbers = " ".join(str(n * n) for n in range(100))
+    left, right = "#" * 45 + numbers[45:], numbers[:-45] + "$" * 45
+    assert (
+        jaccard(shingles(left), shingles(right))
+        < 0.8
+        <= min(jaccard(shingles(side), shingles(numbers)) for side in (left, right))
+    )
+    assert near_duplicate_pairs([left, right, numbers]) == [(0, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_ties_what_comparing_all_with_all_ties(seed):
+    """Variants of few templates: many candidates in one band, some near, some not."""
+    random = np.random.default_rng(seed)
+    templates = [" ".join(random.choice(list("abcdefghij"), 8)) + f" template number {n} says: " for n in range(3)]
+    texts = [templates[n % 3] + "".join(random.choice(list("klmnop"), random.integers(4, 12))) for n in range(90)]
+    grams = [shingles(text) for text in texts]
+    all_pairs = [(a, b) for b in range(90) for a in range(b) if jaccard(grams[a], grams[b]) >= 0.8]
+    names, none = [f"t{n:02}" for n in range(90)], [[]] * 90
+    found = near_duplicate_pairs(texts)
+    assert len(set(found)) == len(found) < len(all_pairs)
+    assert components(names, none, found) == components(names, none, all_pairs)
+
+
+def test_near_duplicates_among_others():
+    others = [PASSWORD, "where is the nearest branch of the bank on a sunday morning"]
+    texts = ["an unlike sentence altogether", PASSWORD + "!", PASSWORD + "?!", others[1]]
+    assert nearly_among(texts, others).tolist() == [False, True, True, True]
+    assert nearly_among(texts, []).tolist() == [False] * 4
+    assert nearly_among([], others).tolist() == []

@@ -54,7 +54,7 @@ def test_commands_that_the_pages_name_exist():
     named = {
         words
         for page in PAGES
-        for words in re.findall(r"(?:`|    )assay ([a-z]+(?: [a-z]+)?)", page.read_text("utf-8"))
+        for words in re.findall(r"(?:`|    )assay ([a-z]+(?: [a-z]+(?:-[a-z]+)*)?)", page.read_text("utf-8"))
     }
     assert len(named) > 8
     for words in named:

@@ -76,6 +76,8 @@ def test_content_is_text_or_parts():
         (["hello"], "messages.0 is not a message"),
         ([{"role": "robot", "content": "x"}], r"messages.0 has an unknown role.*Got: 'robot'"),
         ([{"content": "x"}], r"messages.0 has an unknown role.*Got: None"),
+        ([{"role": "assistant", "tool_calls": 1e308}], r"messages.0.tool_calls is not a list"),
+        ([{"role": "assistant", "tool_calls": "f"}], r"messages.0.tool_calls is not a list"),
         ([{"role": "user", "content": {"x": 1}}], "messages.0.content is not content"),
         ([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}], "messages.0.content.0 is not a part"),
     ],

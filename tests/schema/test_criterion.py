@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from assay.schema.criterion import Criterion, Level, Scale
+from assay.schema.criterion import UNDIGESTED, Criterion, Level, Scale
 from assay.schema.errors import InputError, NotFoundError
 
 TOML = """
@@ -104,8 +104,12 @@ def test_the_digest_is_stable():
     assert criterion().digest == criterion().digest
     assert criterion().digest == "65c9db503df9f8f447f3dc5c1ece91d225989b370c4fd419e571535780321816"
     covered = {"name", "version", "question", "reads", "scale", "level", "description", "base_rate"}
-    covered |= {"carries_over", "agreement_floor"}  # later fields: out of the digest at their defaults
+    covered |= set(UNDIGESTED)
     assert {field.name for field in dataclasses.fields(Criterion)} == covered
+
+
+def test_what_is_said_of_labels_that_exist_already_is_no_word_of_the_question():
+    assert criterion(carries_over={"0": {"a": "a"}}, agreement_floor=0.5).digest == criterion().digest
 
 
 def test_base_rate_enters_the_digest():

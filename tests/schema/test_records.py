@@ -13,7 +13,7 @@ from assay.schema.records import read_toml, record_from, to_jsonable
 
 FREE = {"meta", "parameters", "settings", "training", "votes", "files", "label_tokens", "counts", "dropped"}
 FREE |= {"fitted_base_rate", "production_base_rate", "deciding_sources", "agreement", "probabilities", "scores"}
-FREE |= {"carries_over", "label_texts"}
+FREE |= {"carries_over", "label_texts", "synthetic"}
 
 
 def records_in(values: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:

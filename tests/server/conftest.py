@@ -1,5 +1,6 @@
 """Servers for tests: the real application over a real database, on the test engine."""
 
+import dataclasses
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -39,16 +40,16 @@ class Shop:
         head, _, rest = text.partition("[serving]\n")
         (self.root / "assay.toml").write_text(f"{head}[serving]\ndeadline_ms = 30_000\n{rest}")
 
-    def staged(self, name: str = "advice") -> tuple[Path, JudgeVersion]:
-        """A judge folder outside of the workspace."""
+    def staged(self, name: str = "advice", **changes: object) -> tuple[Path, JudgeVersion]:
+        """A judge folder outside of the workspace, its version with changes."""
         seed = next(DIFFERENT_SEEDS)
         folder = self.root / "staged" / str(seed)
         shutil.copytree(self.tokenizer, folder / "tokenizer")
-        return folder, self.make_version(folder, name=name, seed=seed)
+        return folder, dataclasses.replace(self.make_version(folder, name=name, seed=seed), **changes)
 
-    def add(self, name: str = "advice", alias: str | None = None) -> str:
+    def add(self, name: str = "advice", alias: str | None = None, **changes: object) -> str:
         """A new judge version, with an alias. Returns its id."""
-        folder, version = self.staged(name)
+        folder, version = self.staged(name, **changes)
         with self.registry() as registry:
             added = registry.add(folder, version)
         if alias is not None:

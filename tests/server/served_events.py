@@ -1,7 +1,7 @@
-"""A server of events as a process of its own: `python served_events.py WORKSPACE PORT`.
+"""A server of events as a process of its own: `python served_events.py WORKSPACE PORT [DELAY_S]`.
 
 It serves what is there, so that a test can kill it at any moment and start another one. Its judges read the digest of
-the text, for a model takes seconds to load.
+the text, after DELAY_S, for a model takes seconds to load.
 """
 
 import asyncio
@@ -23,7 +23,9 @@ from assay.server.running import serving_of
 
 
 class DigestJudge:
-    """Its answer is a function of the text."""
+    """Its answer is a function of the text, given after `delay_s`."""
+
+    delay_s = 0.0
 
     def __init__(self, version: JudgeVersion, folder: Path) -> None:
         self.version, self.folder = version, folder
@@ -37,6 +39,7 @@ class DigestJudge:
         return self.version.criterion
 
     async def judge_async(self, example: Example, **_: Any) -> Verdict:
+        await asyncio.sleep(self.delay_s)
         first = hashlib.sha256(example.text().encode()).digest()[0] / 255
         both = {"yes": first, "no": 1 - first}
         label = max(both, key=lambda name: both[name])
@@ -56,4 +59,5 @@ async def serve(root: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
+    DigestJudge.delay_s = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
     asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))

@@ -70,7 +70,40 @@ async def test_a_judge_that_is_promoted_or_copied_in_appears_without_a_restart(s
     assert [answer.json()["verdicts"][0]["judge"] for answer in (by_id, by_name)] == [version.id, version.id]
 
 
-async def test_a_broken_judge_is_refused_and_reported_and_the_old_one_keeps_serving(shop, asked):
+async def test_a_running_server_sees_what_was_promoted_or_copied_in_by_itself(shop, asked):
+    shop.configure("[serving]\nwatch_s = 0.05\n")
+    old = shop.add(alias="champion")
+
+    async def answers(client, judge):
+        for _ in range(400):
+            answer = await client.post("/v1/judge", json=asked(judge=judge))
+            if answer.status_code == 200:
+                yield answer.json()["verdicts"][0]["judge"]
+            await asyncio.sleep(0.02)
+
+    async with shop.serving() as (client, _):
+        folder, version = await asyncio.to_thread(shop.staged)
+        write_judge_file(folder, version)
+        half = shop.settings.judges / version.id
+        shutil.copytree(folder, half, ignore=shutil.ignore_patterns("tokenizer.json"))  # it is still arriving
+        await asyncio.sleep(0.2)
+        arriving = (await client.get("/v1/judges")).json()["problems"]
+        shutil.copy(folder / "tokenizer" / "tokenizer.json", half / "tokenizer")
+        copied = await anext(answers(client, version.id))
+        await asyncio.to_thread(shop.point, version.id, "champion")
+        seen = {old}
+        async for judge in answers(client, "advice"):
+            seen.add(judge)
+            if judge == version.id:
+                break
+        problems = (await client.get("/v1/judges")).json()["problems"]
+    assert copied == version.id
+    assert seen == {old, version.id}
+    assert version.id in arriving
+    assert problems == {}
+
+
+async def test_a_broken_judge_is_refused_and_reported_and_the_old_one_keeps_serving(shop, asked, caplog):
     old = shop.add(alias="champion")
     async with shop.serving() as (client, serving):
         new = await asyncio.to_thread(shop.add)
@@ -81,7 +114,11 @@ async def test_a_broken_judge_is_refused_and_reported_and_the_old_one_keeps_serv
         state = (await client.get("/v1/judges")).json()
         ready = await client.get("/readyz")
         metrics = (await client.get("/metrics")).text
+        page = (await client.get("/ui/live.json")).json()
+        told = [record for record in caplog.records if record.message == "a judge cannot be served"]
     assert answer.json()["verdicts"][0]["judge"] == old
+    assert [record.judge for record in told] == [new]
+    assert "was changed" in page["problems"][new]
     assert "was changed" in state["problems"][new]
     assert ready.status_code == 200
     assert ready.json()["status"] == "degraded"

@@ -2,17 +2,15 @@
 
 import json
 import resource
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import httpx
 import pytest
+from server_process import ServerProcess
 
 from assay.serving.journal import Journal, rows_left
 from assay.serving.process import serving_process
@@ -20,39 +18,12 @@ from assay.store import events, verdicts
 from assay.store.database import open_database
 from assay.store.verdicts import VerdictQuery
 
-SERVER = Path(__file__).with_name("served_events.py")
 EVENTS, KILLS = 300, 2
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Process:
-    def __init__(self, root, port):
-        self.root, self.port, self.url = root, port, f"http://127.0.0.1:{port}"
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen([sys.executable, str(SERVER), str(self.root), str(self.port)])
-        for _ in range(1200):
-            try:
-                if httpx.get(f"{self.url}/readyz").is_success:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise AssertionError("the server did not get ready")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
 
 
 def test_acknowledged_events_are_judged_once_however_often_the_server_is_killed(shop):
     shop.add(alias="champion")
-    server = Process(shop.root, free_port())
+    server = ServerProcess(shop.root)
     sent = 0
     try:
         for round_ in range(KILLS + 1):
@@ -106,6 +77,13 @@ def test_a_journal_keeps_what_was_appended_and_forgets_what_was_moved(tmp_path):
     journal.forget(2)
     journal.close()
     assert not path.exists()
+
+
+def test_a_line_that_cannot_be_read_is_set_aside_and_hides_nothing_behind_it(tmp_path):
+    path = tmp_path / "j.jsonl"
+    path.write_bytes(b'{"id": "a"}\n\0\0\0{"id"\n{"id": "b"}\n')  # as a power cut in the middle of a write may leave it
+    assert [row["id"] for rows in rows_left(path) for row in rows] == ["a", "b"]
+    assert (tmp_path / "j.damaged").read_bytes() == b'\0\0\0{"id"\n'
 
 
 def test_a_full_disk_refuses_the_verdict_and_leaves_what_was_there(tmp_path):

@@ -1,5 +1,6 @@
 """The labelling page in a real browser."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from labelling_site import HOSTILE, Site, make_site
 
 from assay.api import Workspace
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 AT_WORK = "#answers .answer, #done-title"
 PHONE = {"width": 390, "height": 844}
 

@@ -7,36 +7,12 @@ import openai
 import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from spans_sent import SPAN, TRACE, exported, span, text_of
 
 from assay.ingest.otlp import PROTOBUF_TYPE
 from assay.store import examples
 
 pytestmark = pytest.mark.anyio
-TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-
-
-def text_of(value):
-    return {"stringValue": value}
-
-
-def span(span_id=SPAN, question="Which fund?", reply="Buy Apex now.", trace_id=TRACE, start=1, **attributes):
-    said = {
-        "gen_ai.input.messages": f'[{{"role":"user","parts":[{{"type":"text","content":"{question}"}}]}}]',
-        "gen_ai.output.messages": f'[{{"role":"assistant","parts":[{{"type":"text","content":"{reply}"}}]}}]',
-        **attributes,
-    }
-    pairs = [{"key": key, "value": text_of(value)} for key, value in said.items()]
-    return {
-        "traceId": trace_id,
-        "spanId": span_id,
-        "name": "chat",
-        "startTimeUnixNano": str(start),
-        "attributes": pairs,
-    }
-
-
-def exported(*spans):
-    return {"resourceSpans": [{"scopeSpans": [{"spans": list(spans)}]}]}
 
 
 async def verdicts_of(client, trace_id, count=1):

@@ -73,7 +73,7 @@ def test_one_request_alone_is_always_let_in(clock):
         assert admission.tokens_in_flight == 5000
 
 
-def test_a_slow_engine_may_still_have_two_passes_in_flight(clock):
+def test_a_slow_engine_may_still_have_some_work_in_flight(clock):
     admission = Admission(max_tokens=10**9, clock=clock)
     worked(admission, clock, 10, 1.0)
     assert admission.bound(Priority.GUARDRAIL, 1.0) == ALWAYS_ADMITTED_TOKENS
@@ -88,3 +88,11 @@ def test_a_request_that_breaks_gives_its_tokens_back(clock):
 
 def test_tokens_are_estimated_from_characters_for_each_judge():
     assert estimated_tokens(400, 2) == 2 * (400 // 4 + 16)
+
+
+def test_work_that_was_not_done_does_not_make_the_engine_look_fast(clock):
+    admission = Admission(max_tokens=10**9, clock=clock)
+    with admission.admitted(tokens=1000, priority=Priority.GUARDRAIL, left_s=1.0) as admitted:
+        clock.now += 1.0
+        admitted.done_tokens -= 750  # three of four judges ran out of time
+    assert admission.tokens_per_s == pytest.approx(250)

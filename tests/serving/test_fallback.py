@@ -201,26 +201,16 @@ def test_a_larger_judge_decides_and_may_abstain_too(rungs, version):
     assert escalate(absent).reason_code == "not-configured"
 
 
-class Queue:
-    """A queue for people that may be lost."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.waiting: list[str] = []
-        self._error = error
-
-    async def put(self, example: Example, verdict: Abstained) -> None:
-        if self._error is not None:
-            raise self._error
-        self.waiting.append(example.id)
-
-
-def test_people_get_the_example_and_the_request_does_not_wait(rungs, version):
-    judged, people = version(escalation=Escalation(to="human", default="no")), Queue()
-    verdict = escalate(rungs(None).escalator(judged, people=people))
-    assert (verdict.kind, verdict.route, verdict.reason_code) == ("abstained", "escalation.human", "in-band")
-    assert people.waiting == ["e"]
-    lost = escalate(rungs(None).escalator(judged, people=Queue(OSError("gone"))))
-    assert (lost.label, lost.reason_code) == ("no", "queue-lost")
+def test_people_decide_later_and_the_default_holds_meanwhile(rungs, version):
+    judged = version(escalation=Escalation(to="human", default="no"))
+    verdict = escalate(rungs(None).escalator(judged, no_people=""))
+    assert (verdict.label, verdict.route, verdict.reason_code) == ("no", "escalation.human", "awaiting-person")
+    undecided = version(escalation=Escalation(to="human"))
+    verdict = escalate(rungs(None).escalator(undecided, no_people=""))
+    assert (verdict.kind, verdict.route, verdict.reason_code) == ("abstained", "escalation.human", "awaiting-person")
+    nobody = rungs(None).escalator(judged)
+    assert nobody.missing == ("there is no queue for people here",)
+    assert (escalate(nobody).route, escalate(nobody).reason_code) == ("escalation.default", "not-configured")
 
 
 def test_without_an_escalation_there_is_no_escalator(rungs, version):

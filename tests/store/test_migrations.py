@@ -27,7 +27,8 @@ def test_an_upgraded_empty_database_is_the_metadata(database):
 
 def test_every_table_is_known():
     tables = (
-        "aliases answers api_keys criteria datasets deliveries events examples gate_decisions imports judge_versions"
+        "aliases answers api_keys augmentation_decisions augmentations awaiting contrast_sets criteria datasets"
+        " deliveries derivatives events examples gate_decisions imports judge_versions"
         " label_assignments label_events"
         " label_members label_queue_items label_queues label_sessions labellers labels promotions spending verdicts"
     )

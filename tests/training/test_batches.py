@@ -70,17 +70,18 @@ def test_batches_pad_little_and_are_not_sorted():
 
 def test_a_batch_is_padded_to_its_longest():
     rows = [TokenRow(ids=(5, 6, 7), truncated_tokens=0), TokenRow(ids=(8,), truncated_tokens=2)]
-    batch = Collator(pad_id=9)(training_rows(rows, [1, 0]))
+    batch = Collator(pad_id=9)(training_rows(rows, np.eye(2)[[1, 0]]))
     assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 9, 9]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert batch["labels"].tolist() == [1, 0]
     assert batch["labels"].dtype == torch.int64
+    assert batch["shares"].tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
 def test_what_is_said_after_a_row_is_marked():
     rows = [TokenRow(ids=(5, 6), truncated_tokens=0, adapter_from=1), TokenRow(ids=(7, 8, 9), truncated_tokens=0)]
     more = [Continuation(label_token=40, said=(50, 51, 2)), None]
-    batch = Collator(pad_id=0)(training_rows(rows, [1, 0], more))
+    batch = Collator(pad_id=0)(training_rows(rows, np.eye(2)[[1, 0]], more))
     assert batch["input_ids"].tolist() == [[5, 6, 40, 50, 51, 2], [7, 8, 9, 0, 0, 0]]
     assert batch["attention_mask"].sum(dim=1).tolist() == [6, 3]
     assert batch["row_length"].tolist() == [2, 3]
@@ -91,4 +92,4 @@ def test_what_is_said_after_a_row_is_marked():
 
 def test_rows_and_targets_go_together():
     with pytest.raises(ValueError, match="shorter"):
-        training_rows([TokenRow(ids=(5,), truncated_tokens=0)], [])
+        training_rows([TokenRow(ids=(5,), truncated_tokens=0)], np.zeros((0, 2)))

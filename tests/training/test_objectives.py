@@ -21,15 +21,15 @@ def scale(kind: str, labels: str = "abc") -> Scale:
 
 def test_balanced_weights_give_each_class_the_same_sum():
     targets = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
-    weights = class_weights(targets, 3, balanced=True)
+    weights = class_weights(np.eye(3)[targets], balanced=True)
     assert weights.tolist() == pytest.approx([10 / 18, 10 / 6, 10 / 6])
     sums = [float(weights[code]) * int((targets == code).sum()) for code in range(3)]
     assert sums == pytest.approx([10 / 3] * 3)
 
 
 def test_weights_without_balance_and_of_an_absent_class():
-    assert class_weights(np.array([0, 0, 1]), 2, balanced=False).tolist() == [1.0, 1.0]
-    assert class_weights(np.array([0, 0]), 2, balanced=True).tolist() == [0.5, 1.0]
+    assert class_weights(np.eye(2)[[0, 0, 1]], balanced=False).tolist() == [1.0, 1.0]
+    assert class_weights(np.eye(2)[[0, 0]], balanced=True).tolist() == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("kind", ["binary", "categorical"])
@@ -50,17 +50,49 @@ def test_ordinal_targets_fall_off_with_distance():
 def test_loss_by_hand():
     logits = torch.tensor([[math.log(3), 0.0], [0.0, math.log(4)]])
     # −ln ¾ and −ln ⅕ with weights 1 and 3
-    loss = loss_of(logits, torch.tensor([0, 0]), torch.tensor([1.0, 3.0]), torch.eye(2))
+    loss = loss_of(logits, torch.eye(2)[[0, 0]], torch.tensor([1.0, 3.0]), torch.eye(2))
     assert float(loss) == pytest.approx((math.log(4 / 3) + math.log(5)) / 2)
-    loss = loss_of(logits, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.eye(2))
+    loss = loss_of(logits, torch.eye(2)[[0, 1]], torch.tensor([1.0, 3.0]), torch.eye(2))
     assert float(loss) == pytest.approx((math.log(4 / 3) + 3 * math.log(5 / 4)) / 4)
+
+
+def test_a_soft_row_is_so_many_fractional_rows():
+    """A row of ¾ a and ¼ b, with classes weighing 1 and 3, is ¾ of a row a and ¼ of a row b that counts three times."""
+    logits = torch.tensor([[math.log(3), 0.0]])  # ¾ and ¼
+    loss = loss_of(logits, torch.tensor([[0.75, 0.25]]), torch.tensor([1.0, 3.0]), torch.eye(2))
+    assert float(loss) == pytest.approx((0.75 * math.log(4 / 3) + 0.75 * math.log(4)) / 1.5)
+    parts = torch.tensor([[math.log(3), 0.0]] * 4)
+    whole = loss_of(parts, torch.eye(2)[[0, 0, 0, 1]], torch.tensor([1.0, 3.0]), torch.eye(2))
+    assert float(loss) == pytest.approx(float(whole))
+
+
+def test_a_soft_row_of_an_ordinal_scale_mixes_what_its_levels_would_teach():
+    table, logits = target_table(scale("ordinal")), torch.tensor([[0.3, -0.2, 0.9]])
+    soft = loss_of(logits, torch.tensor([[0.5, 0.5, 0.0]]), torch.ones(3), table)
+    each = [float(loss_of(logits, torch.eye(3)[[place]], torch.ones(3), table)) for place in (0, 1)]
+    assert float(soft) == pytest.approx(sum(each) / 2)
+
+
+def test_classes_of_soft_rows_weigh_the_same_in_all():
+    shares = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.5, 0.5]])
+    weights = class_weights(shares, balanced=True)
+    assert weights.tolist() == pytest.approx([4 / 6, 2.0])
+    assert (shares.sum(axis=0) * weights.numpy()).tolist() == pytest.approx([2.0, 2.0])
+
+
+def test_autocast_does_not_round_the_targets():
+    logits, shares = torch.tensor([[1.0, 2.0], [0.5, -1.0]]), torch.tensor([[0.7, 0.3], [0.1, 0.9]])
+    weights = torch.tensor([1.2345, 0.7891])
+    plain = loss_of(logits, shares, weights, torch.eye(2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(loss_of(logits, shares, weights, torch.eye(2)), plain)
 
 
 def test_a_near_miss_costs_less_on_an_ordinal_scale():
     def loss(guess: int, table: torch.Tensor) -> float:
         logits = torch.full((1, 3), -4.0)
         logits[0, guess] = 4.0
-        return float(loss_of(logits, torch.tensor([0]), torch.ones(3), table))
+        return float(loss_of(logits, torch.eye(3)[[0]], torch.ones(3), table))
 
     ordinal = target_table(scale("ordinal"))
     assert loss(0, ordinal) < loss(1, ordinal) < loss(2, ordinal)
@@ -69,7 +101,7 @@ def test_a_near_miss_costs_less_on_an_ordinal_scale():
 
 def test_the_loss_is_in_float32_whatever_the_logits():
     logits = torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16)
-    assert loss_of(logits, torch.tensor([1]), torch.ones(2), torch.eye(2)).dtype == torch.float32
+    assert loss_of(logits, torch.eye(2)[[1]], torch.ones(2), torch.eye(2)).dtype == torch.float32
 
 
 def test_calibrated_loss_by_hand():

@@ -161,25 +161,28 @@ class Labelling:
             ours = read_opinions(asked.verdicts, criterion)
             return Evidence(ours=ours, named=asked.verdicts.name, theirs=theirs)
         judge = self._load(str(asked.judge))
-        return Evidence(ours=self._judged(judge, criterion, pool, on_scored), named=judge.id, theirs=theirs)
+        ours = judged_opinions(self.database, judge, criterion, pool, on_scored)
+        return Evidence(ours=ours, named=judge.id, theirs=theirs)
 
-    def _judged(
-        self, judge: "LoadedJudge", criterion: Criterion, pool: Pool, on_scored: OnScored | None
-    ) -> dict[str, Opinion]:
-        if judge.criterion.labels != criterion.labels:
-            raise InputError(
-                f"The judge {judge.id} answers on another scale.",
-                required=shown(list(criterion.labels)),
-                got=shown(list(judge.criterion.labels)),
-            )
-        found: dict[str, Opinion] = {}
-        with self.database.read() as connection:
-            verdicts = judge.running.judge_many(queues.iter_examples(connection, pool.ids))
-            for example_id, verdict in zip(pool.ids, verdicts, strict=True):
-                found[example_id] = opinion_of(verdict)
-                if on_scored is not None:
-                    on_scored(len(found), len(pool.ids))
-        return found
+
+def judged_opinions(
+    database: Database, judge: "LoadedJudge", criterion: Criterion, pool: Pool, on_scored: OnScored | None
+) -> dict[str, Opinion]:
+    """What a judge says of a pool, by example id. Raises InputError: it answers on another scale."""
+    if judge.criterion.labels != criterion.labels:
+        raise InputError(
+            f"The judge {judge.id} answers on another scale.",
+            required=shown(list(criterion.labels)),
+            got=shown(list(judge.criterion.labels)),
+        )
+    found: dict[str, Opinion] = {}
+    with database.read() as connection:
+        verdicts = judge.running.judge_many(queues.iter_examples(connection, pool.ids))
+        for example_id, verdict in zip(pool.ids, verdicts, strict=True):
+            found[example_id] = opinion_of(verdict)
+            if on_scored is not None:
+                on_scored(len(found), len(pool.ids))
+    return found
 
 
 def read_listed(path: Path) -> list[Listed]:

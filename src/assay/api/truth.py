@@ -9,7 +9,7 @@ Each method is one command. It computes nothing itself.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,13 +93,13 @@ class Truth:
         self._settings = settings
 
     def agreement(self, criterion: str, *, sources: Sequence[str] = ()) -> AgreementReport:
-        """Agreement in full; `sources` limits it to labels of these. Raises NotFoundError (no labels)."""
+        """Agreement in full, older versions of the criterion beside it; `sources` limits it to labels of these.
+
+        Raises NotFoundError (no labels).
+        """
         asked = self._criterion(criterion)
-        labelled = [
-            (example, [label for label in labels if not sources or label.source in sources])
-            for example, labels in self._labelled(asked)
-        ]
-        return agreement_report(labelled, asked)
+        labelled = _of_sources(self._labelled(asked), sources)
+        return agreement_report(labelled, asked, under=self._by_version(asked, sources))
 
     def consensus(self, criterion: str) -> Consensus:
         """Majority and weighted targets side by side. Raises NotFoundError (no labels)."""
@@ -166,6 +166,16 @@ class Truth:
         with self._database.read() as connection:
             return draw_sample(examples.iter_labelled(connection, old.key), size, seed)
 
+    def _by_version(
+        self, criterion: Criterion, sources: Sequence[str]
+    ) -> list[tuple[Criterion, list[tuple[Example, Sequence[Label]]]]]:
+        """Every recorded version with the labels given under it, newest first; empty where there is but one."""
+        with self._database.read() as connection:
+            known = [one for one in criteria.every(connection) if one.name == criterion.name]
+            if len(known) == 1:
+                return []
+            return [(one, _of_sources(examples.iter_labelled(connection, one.key), sources)) for one in reversed(known)]
+
     def _criterion(self, name: str) -> Criterion:
         return read_criterion(self._settings.criteria, name)
 
@@ -213,6 +223,14 @@ class Truth:
             got=shown(version),
             next_step="raise `version` in the file only after rows were imported under the old one",
         )
+
+
+def _of_sources(
+    labelled: Iterable[tuple[Example, Sequence[Label]]], sources: Sequence[str]
+) -> list[tuple[Example, Sequence[Label]]]:
+    return [
+        (example, [label for label in labels if not sources or label.source in sources]) for example, labels in labelled
+    ]
 
 
 def read_sample(path: Path) -> list[SampledLabel]:

@@ -9,6 +9,7 @@
 Each method is one command of the command line. It computes nothing itself.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -19,19 +20,19 @@ from assay.api.keys import MadeKey, make_key
 from assay.api.loaded_judge import LoadedJudge, loaded
 from assay.api.summaries import VersionSummary, summary_of
 from assay.config import Settings, find_workspace, read_settings
-from assay.datasets.agreement_gate import check_agreement
+from assay.datasets.agreement_gate import check_agreement, check_waiver
 from assay.datasets.freezing import freeze
 from assay.datasets.frozen_rows import load_rows
-from assay.datasets.minimums import ACCEPTED_LABELS, MIN_TEST_PER_CLASS, Consensus, FreezeSettings
+from assay.datasets.minimums import ACCEPTED_LABELS, MIN_TEST_PER_CLASS, Consensus, FreezeSettings, Ties
 from assay.datasets.splits import DEFAULT_SHARES
 from assay.ingest.checking import FileCheck, check_file
+from assay.ingest.exchange.formats import AnyFormat
 from assay.ingest.importing import ImportResult, import_file
 from assay.ingest.labelled import MAX_MALFORMED_SHARE, ImportSettings
 from assay.ingest.mapping import FieldMapping
-from assay.ingest.rows import Format
 from assay.registry import Promotion, Registry, Resolved, verify
 from assay.schema.criterion import Criterion
-from assay.schema.dataset import DatasetVersion, Split
+from assay.schema.dataset import DatasetVersion, Split, Synthetic
 from assay.schema.errors import InputError, RefusedError, shown
 from assay.schema.judge_version import JudgeVersion
 from assay.schema.label import LabelSource
@@ -41,12 +42,16 @@ from assay.store.database import Database, open_database
 from assay.store.keys import ApiKey
 
 if TYPE_CHECKING:
+    from assay.api.augmenting import Augmenting
     from assay.api.certifying import Certified, CertifyRequest
+    from assay.api.contrast import Contrast
     from assay.api.evaluation import OnJudged
+    from assay.api.hard_negatives import HardNegatives
     from assay.api.labelling import Labelling
     from assay.api.quantizing import Quantised
     from assay.api.reports import Evaluation
     from assay.api.truth import Truth
+    from assay.ingest.exporting.formats import ExportFormat, Written
     from assay.serving.rungs import Rungs
     from assay.store.spending import Spent
     from assay.training.train import OnProgress, TrainedJudge, TrainingRequest
@@ -98,6 +103,27 @@ class Workspace:
 
         return Truth(self._database, self._blobs, self.settings)
 
+    @property
+    def augmenting(self) -> "Augmenting":
+        """Rows made from training rows, kept where experts agree."""
+        from assay.api.augmenting import Augmenting  # noqa: PLC0415
+
+        return Augmenting(self._database, self._blobs, self.settings, self.newest_dataset)
+
+    @property
+    def contrast(self) -> "Contrast":
+        """Fixed rows that judges are compared on and never trained on."""
+        from assay.api.contrast import Contrast  # noqa: PLC0415
+
+        return Contrast(self._database, self._blobs, self.load)
+
+    @property
+    def hard_negatives(self) -> "HardNegatives":
+        """Queues mined for what a judge is likely to get wrong."""
+        from assay.api.hard_negatives import HardNegatives  # noqa: PLC0415
+
+        return HardNegatives(self._database, self._blobs, self.settings.backbone, self.load)
+
     def criterion(self, name: str) -> Criterion:
         """The criterion in `criteria/<name>.toml`. Raises NotFoundError, InputError."""
         return read_criterion(self.settings.criteria, name)
@@ -112,7 +138,7 @@ class Workspace:
         criterion: Criterion,
         mapping: FieldMapping | None = None,
         *,
-        format: Format | None = None,  # noqa: A002 - the word users write
+        format: AnyFormat | None = None,  # noqa: A002 - the word users write
         max_malformed_share: float = MAX_MALFORMED_SHARE,
         on_row: Callable[[int], None] | None = None,
     ) -> ImportResult:
@@ -126,13 +152,30 @@ class Workspace:
         criterion: Criterion,
         mapping: FieldMapping | None = None,
         *,
-        format: Format | None = None,  # noqa: A002 - the word users write
+        format: AnyFormat | None = None,  # noqa: A002 - the word users write
         max_malformed_share: float = MAX_MALFORMED_SHARE,
     ) -> FileCheck:
         """What an import of the file would bring; writes nothing. Errors as `ingest.checking.check_file`."""
         return check_file(criterion, file, self._import_settings(mapping, format, max_malformed_share))
 
-    def freeze(
+    def export_data(
+        self,
+        criterion: Criterion,
+        format: "ExportFormat",  # noqa: A002 - the word users write
+        path: Path,
+        *,
+        queue: str | None = None,
+        on_row: Callable[[int], None] | None = None,
+    ) -> "Written":
+        """Write labelled examples, or a queue's examples without labels, for another tool.
+
+        Errors as `api.exchange.export_labelled`.
+        """
+        from assay.api.exchange import export_labelled  # noqa: PLC0415
+
+        return export_labelled(self._database, criterion, format, path, queue=queue, on_row=on_row)
+
+    def freeze(  # noqa: PLR0913 - an argument for each option of the freeze
         self,
         criterion: str,
         *,
@@ -141,6 +184,8 @@ class Workspace:
         accept_labels: Sequence[LabelSource] = ACCEPTED_LABELS,
         min_test_per_class: int | None = None,
         consensus: Consensus = "majority",
+        ties: Ties = "out",
+        accept_synthetic: Synthetic = "none",
     ) -> DatasetVersion:
         """Freeze the labelled examples of a criterion. None takes assay.toml's value, then the default.
 
@@ -153,6 +198,8 @@ class Workspace:
             accept_labels=tuple(accept_labels),
             min_test_per_class=MIN_TEST_PER_CLASS if minimum is None else minimum,
             consensus=consensus,
+            ties=ties,
+            accept_synthetic=accept_synthetic,
         )
         return freeze(self._database, self._blobs, self.criterion(criterion), settings)
 
@@ -201,9 +248,11 @@ class Workspace:
 
         frozen = self.newest_dataset(criterion) if dataset is None else self._dataset_of(criterion, dataset)
         asked = request or TrainingRequest(backbone=self.settings.backbone)
-        rows = load_rows(self._blobs, frozen)
+        rows = load_rows(self._blobs, frozen, tied=True)
         if waive_agreement is None:
             check_agreement(frozen, rows, self.criterion(criterion))
+        else:
+            check_waiver(waive_agreement)
         trained = train(frozen, rows, self.registry, asked, runs=self.settings.runs, on_progress=on_progress)
         self.alias(trained.id, "candidate", reason=f"trained on {frozen.id}{_waived(waive_agreement)}")
         return trained
@@ -324,8 +373,9 @@ class Workspace:
         resolved = self.resolve(ref)
         frozen = self.dataset(resolved.version.dataset)
         test = [row.example for row in load_rows(self._blobs, frozen) if row.split == "test"]
+        drawn = random.Random(0).sample(test, max(0, min(rows, len(test))))  # noqa: S311 - ids may come in the order of labels
         judge = loaded(resolved.version, resolved.folder, self.settings.engine.servers).running
-        return judge.id, probe(judge, test[:rows], names=names or None, remove=remove, on_batch=on_batch)
+        return judge.id, probe(judge, drawn, names=names or None, remove=remove, on_batch=on_batch)
 
     def promote(self, ref: str, *, reason: str, waiver: str | None = None) -> Promotion:
         """Make a version champion. Raises RefusedError with the reason of every failed gate."""
@@ -398,7 +448,10 @@ class Workspace:
         return found
 
     def _import_settings(
-        self, mapping: FieldMapping | None, file_format: Format | None, max_malformed_share: float
+        self,
+        mapping: FieldMapping | None,
+        file_format: AnyFormat | None,
+        max_malformed_share: float,
     ) -> ImportSettings:
         return ImportSettings(
             mapping=mapping or FieldMapping(),

@@ -8,21 +8,31 @@ import typer
 from typer.core import TyperGroup
 
 from assay.cli import (
+    agreement,
+    audit,
+    augment,
     certification,
+    consensus,
+    criteria,
     data,
     demo,
     doctor,
+    drawing,
     evaluation,
+    exchange,
     fallback,
+    hard_negatives,
     importing,
     judging,
+    labellers,
     labelling,
+    probing,
     quantizing,
+    queues,
     registry,
     serving,
     start,
     training,
-    truth,
 )
 from assay.cli.failures import STOPPED, report_failure, report_stop
 
@@ -91,31 +101,44 @@ app.command("init")(start.init)
 app.add_typer(data_app, name="data")
 data_app.command("import")(importing.import_data)
 data_app.command("check")(importing.check)
+data_app.command("export")(exchange.export)
 data_app.command("freeze")(data.freeze)
 data_app.command("list")(data.list_data)
-data_app.command("next")(labelling.data_next)
-data_app.command("audit")(truth.audit)
-data_app.command("agreement")(truth.agreement)
-data_app.command("consensus")(truth.consensus)
+data_app.command("next")(drawing.next_to_label)
+data_app.command("hard-negatives")(hard_negatives.hard_negatives)
+data_app.command("contrast")(hard_negatives.contrast)
+data_app.command("audit")(audit.audit)
+data_app.command("agreement")(agreement.agreement)
+data_app.command("consensus")(consensus.consensus)
+augment_app = typer.Typer(
+    cls=augment.AugmentGroup, help="Make rows from rows, kept only where experts agree.", no_args_is_help=True
+)
+data_app.add_typer(augment_app, name="augment")
+augment_app.command("make")(augment.make)
+augment_app.command("sample")(augment.sample)
+augment_app.command("accept")(augment.accept)
+augment_app.command("show")(augment.show)
+augment_app.command("list")(augment.list_receipts)
 criteria_app = typer.Typer(help="Versions of a criterion: what moved, what becomes of labels.", no_args_is_help=True)
 app.add_typer(criteria_app, name="criteria")
-criteria_app.command("diff")(truth.diff)
-criteria_app.command("sample")(truth.sample)
-app.command("probe")(truth.probe)
+criteria_app.command("diff")(criteria.diff)
+criteria_app.command("sample")(criteria.sample)
+app.command("probe")(probing.probe)
 app.add_typer(label_app, name="label")
 label_app.command("serve")(labelling.serve)
 label_app.command("export")(labelling.export)
 label_app.add_typer(queue_app, name="queue")
-queue_app.command("make")(labelling.queue_make)
-queue_app.command("list")(labelling.queue_list)
-queue_app.command("show")(labelling.queue_show)
-queue_app.command("close")(labelling.queue_close)
+queue_app.command("make")(drawing.make)
+queue_app.command("list")(queues.list_queues)
+queue_app.command("show")(queues.show)
+queue_app.command("close")(queues.close)
 label_app.add_typer(labellers_app, name="labellers")
-labellers_app.command("add")(labelling.labellers_add)
-labellers_app.command("list")(labelling.labellers_list)
-labellers_app.command("remove")(labelling.labellers_remove)
+labellers_app.command("add")(labellers.add)
+labellers_app.command("list")(labellers.list_labellers)
+labellers_app.command("remove")(labellers.remove)
 app.command("train")(training.train)
 app.command("evaluate")(evaluation.evaluate)
+app.command("compare")(hard_negatives.compare)
 app.command("gate")(evaluation.gate)
 app.command("card")(evaluation.card)
 app.command("promote")(registry.promote)

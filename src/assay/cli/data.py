@@ -29,6 +29,12 @@ def freeze(
     consensus: Annotated[
         str, typer.Option(help="majority, or weighted: labellers count by how good they are (Dawid-Skene).")
     ] = "majority",
+    ties: Annotated[
+        str, typer.Option(help="out (for adjudication), or train: tied rows teach a judge trained with --targets soft.")
+    ] = "out",
+    accept_synthetic: Annotated[
+        str, typer.Option(help="Synthetic rows that may stand in every split: none, imported or all. A waiver.")
+    ] = "none",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -48,6 +54,8 @@ def freeze(
             accept_labels=cast(Any, words(accept_labels)),
             min_test_per_class=min_test_per_class,
             consensus=cast(Any, consensus),
+            ties=cast(Any, ties),
+            accept_synthetic=cast(Any, accept_synthetic),
         )
     bought = interval_bought(min(dataset.counts["test"].values()))
     screen.say(f"{dataset.id} is frozen.")
@@ -117,11 +125,19 @@ def _say_provenance(screen: Screen, dataset: "DatasetVersion") -> None:
             f"{dataset.waiver.min_test_per_class} test rows of each class on; this stands on the judge card.",
             style="yellow",
         )
+    if dataset.waiver is not None and dataset.waiver.synthetic != "none":
+        screen.say(f"Waiver: {dataset.waiver.synthetic} synthetic rows may stand in every split.", style="yellow")
     for name, found in dataset.agreement.items():
         words_for = estimate(found["value"], found["low"], found["high"])
         screen.say(f"Labellers' agreement, {name.replace('_', ' ')}: {words_for}, on {found['n']:,.0f} examples")
     if not dataset.agreement:
         screen.say("Labellers' agreement: not measured, no example has two labellers")
+    if dataset.synthetic:
+        where = ", ".join(f"{count:,} in {split}" for split, count in dataset.synthetic.items())
+        receipts = ", ".join(one.id for one in dataset.receipts)
+        screen.say(f"Synthetic rows: {where}; receipts: {receipts or 'none'}")
+    if dataset.tied:
+        screen.say(f"Tied rows kept in train, for --targets soft: {dataset.tied:,}")
     dropped = {reason: count for reason, count in dataset.dropped.items() if count}
     screen.say(
         "Left out: " + ", ".join(f"{count:,} ({reason})" for reason, count in dropped.items())

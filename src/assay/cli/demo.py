@@ -106,8 +106,8 @@ def _lay_out(folder: Path, screen: Screen) -> None:
 def _to_a_dataset(run: Run, screen: Screen) -> None:
     run("data", "import", SAMPLE["examples.jsonl"], "--criterion", CRITERION)
     screen.say()
-    screen.say("The sample's labels are its authors', not experts'. A freeze refuses that, unless a waiver says so:")
-    run("data", "freeze", CRITERION, "--accept-labels", "author")
+    screen.say("The sample is synthetic, and labelled by its authors. A freeze refuses both, unless a waiver says so:")
+    run("data", "freeze", CRITERION, "--accept-labels", "author", "--accept-synthetic", "imported")
 
 
 def _train(run: Run, screen: Screen) -> None:

@@ -1,4 +1,7 @@
-"""`assay data import | check`: what a file brings, in earnest or only counted. Both take the same options."""
+"""`assay data import | check`: what a file brings, in earnest or only counted. Both take the same options.
+
+Files of other tools (`assay.ingest.exchange`) are told from what is in them.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast, get_args
@@ -12,11 +15,20 @@ from assay.cli.screen import Screen
 from assay.schema.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from assay.ingest.exchange.asked import Account
     from assay.ingest.mapping import FieldMapping
 
-FileArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, CSV (both also .gz) or Parquet.")]
+FileArgument: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSONL, CSV (both also .gz), Parquet, or a file of another tool.")
+]
 CriterionOption: TypeAlias = Annotated[str, typer.Option(help="The name of a file in criteria/.")]
-FormatOption: TypeAlias = Annotated[str | None, typer.Option(help="jsonl, csv or parquet; else told from the suffix.")]
+FormatOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="jsonl, csv, parquet, label-studio, argilla, hf-dataset, promptfoo, deepeval, inspect or mlflow; else "
+        "told from what is in the file."
+    ),
+]
 FieldOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="TARGET=COLUMN", help="Read a field from another column; a dotted path reaches into objects."),
@@ -34,6 +46,12 @@ LabelSourceOption: TypeAlias = Annotated[
 LabellerOption: TypeAlias = Annotated[str | None, typer.Option(help="The labeller's name, where rows have none.")]
 SourceOption: TypeAlias = Annotated[str, typer.Option(help="Of the texts: production, synthetic or expert.")]
 DateOption: TypeAlias = Annotated[str | None, typer.Option(help="When the labels were given (ISO 8601).")]
+QuestionOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Of another tool's file: the question, metric, scorer or assertion that gives the labels."
+    ),
+]
 KeepExtraOption: TypeAlias = Annotated[bool, typer.Option("--keep-extra", help="Keep unknown columns under meta.")]
 MalformedOption: TypeAlias = Annotated[float, typer.Option(help="The share of malformed rows that is accepted.")]
 
@@ -42,6 +60,7 @@ def import_data(
     file: FileArgument,
     criterion: CriterionOption,
     format: FormatOption = None,  # noqa: A002 - the word users write
+    question: QuestionOption = None,
     field: FieldOption = None,
     group: GroupOption = None,
     map_label: MapLabelOption = None,
@@ -65,7 +84,7 @@ def import_data(
     screen = Screen(json_wanted=json)
     with open_workspace(workspace) as here:
         asked = here.criterion(criterion)
-        mapping = _mapping(field, group, map_label, label_source, labeller, source, date, keep_extra)
+        mapping = _mapping(field, group, map_label, label_source, labeller, source, date, keep_extra, question)
         with progress(f"importing {file.name}") as report:
             result = here.import_data(
                 file,
@@ -79,6 +98,7 @@ def import_data(
         f"{result.rows:,} rows: {result.new_examples:,} new examples, {result.new_labels:,} new labels"
         f" ({result.known_examples:,} examples and {result.known_labels:,} labels were here before)"
     )
+    _say_account(screen, result.account)
     if result.nothing_new:
         screen.say("Nothing new: all of it was imported before.")
     if result.malformed:
@@ -93,6 +113,7 @@ def check(
     file: FileArgument,
     criterion: CriterionOption,
     format: FormatOption = None,  # noqa: A002 - the word users write
+    question: QuestionOption = None,
     field: FieldOption = None,
     group: GroupOption = None,
     map_label: MapLabelOption = None,
@@ -113,10 +134,15 @@ def check(
 
     screen = Screen(json_wanted=json)
     with open_workspace(workspace) as here:
-        mapping = _mapping(field, group, map_label, label_source, labeller, source, date, keep_extra)
+        mapping = _mapping(field, group, map_label, label_source, labeller, source, date, keep_extra, question)
         found = here.check_data(
-            file, here.criterion(criterion), mapping, format=cast(Any, format), max_malformed_share=max_malformed
+            file,
+            here.criterion(criterion),
+            mapping,
+            format=cast(Any, format),
+            max_malformed_share=max_malformed,
         )
+    _say_account(screen, found.account)
     lengths = ", ".join(f"{name} {value:,}" for name, value in found.length_chars.items())
     screen.say(f"{found.rows:,} rows, {found.examples:,} examples, {found.unlabelled:,} of them without a label")
     screen.say(f"{found.labellers:,} labellers, {found.groups:,} groups, {found.duplicates:,} exact duplicates")
@@ -134,6 +160,17 @@ def check(
     screen.done(to_jsonable(found))
 
 
+def _say_account(screen: Screen, account: "Account | None") -> None:
+    if account is None:
+        return
+    of = "" if account.question is None else f"; labels from {account.question!r} (--question names another)"
+    screen.say(f"Read as {account.format}{of}")
+    if account.columns:
+        screen.say("Columns understood: " + ", ".join(f"{column} → {name}" for name, column in account.columns.items()))
+    for what, count in account.left_out.most_common():
+        screen.say(f"Left out: {count:,} {what}", style="yellow")
+
+
 def _mapping(
     field: list[str] | None,
     group: str | None,
@@ -143,6 +180,7 @@ def _mapping(
     source: str,
     date: str | None,
     keep_extra: bool,
+    question: str | None,
 ) -> "FieldMapping":
     from assay.ingest.mapping import FieldMapping, meant  # noqa: PLC0415
     from assay.schema.example import ExampleSource  # noqa: PLC0415
@@ -164,4 +202,5 @@ def _mapping(
         labelled_at=date,
         source=cast(Any, source),
         keep_extra=keep_extra,
+        question=question,
     )

@@ -14,6 +14,9 @@ WorkspaceOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout; everything for people goes to stderr.")
 ]
+CriterionArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="CRITERION", help="The name of a file in criteria/.")
+]
 Ref: TypeAlias = Annotated[str, typer.Argument(metavar="REF", help="A judge: NAME, NAME@ALIAS or NAME-DIGEST.")]
 
 

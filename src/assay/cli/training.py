@@ -40,6 +40,10 @@ def train(
     explanation_weight: Annotated[
         float | None, typer.Option(help="Of the labels' explanations in the loss of a decoder; 0 leaves them out.")
     ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="hard (the default): what came out of a row's labels; soft: what its labellers said."),
+    ] = None,
     layout: Annotated[str | None, typer.Option(help="Decoders: instruction-first or content-first.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
     threshold: Annotated[
@@ -95,6 +99,7 @@ def train(
         "lora_rank": lora_rank,
         "lora_layers": lora_layers,
         "explanation_weight": explanation_weight,
+        "targets": _one_of(targets, "--targets", ("hard", "soft")),
         "layout": _one_of(layout, "--layout", ("instruction-first", "content-first")),
         "seed": seed,
     }
@@ -152,6 +157,8 @@ def _say(screen: Screen, trained: "TrainedJudge") -> None:
     screen.table(("epoch", "train loss", "dev loss", "dev loss, calibrated", "dev accuracy", ""), _epochs(fit))
     if fit.explained_rows:
         screen.say(f"explanations of {fit.explained_rows:,} training rows: the judge has the mode reasoning")
+    if fit.uncertain_rows:
+        screen.say(f"soft targets: on {fit.uncertain_rows:,} training rows the labellers left a doubt")
     decision, calibration = trained.version.decision, trained.version.calibration
     at = "" if decision.threshold is None else f", threshold {decision.threshold:.3f} ({decision.policy})"
     screen.say(f"calibrated with {calibration.calibrator} on {calibration.rows:,} rows{at}")
@@ -184,6 +191,7 @@ def _values(trained: "TrainedJudge") -> dict[str, Any]:
         "settings": dict(version.training),
         "modes": list(version.modes),
         "explained_rows": fit.explained_rows,
+        "uncertain_rows": fit.uncertain_rows,
         "epochs": [dict(epoch) for epoch in fit.epochs],
         "best_epoch": fit.best_epoch,
         "resumed_from_epoch": fit.resumed_from_epoch,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from assay.datasets.disagreement import Disagreement, contested_labels, most_disagreed
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import DatasetVersion, FrozenRow
-from assay.schema.errors import RefusedError, shown
+from assay.schema.errors import InputError, RefusedError, shown
 
 SHOWN_EXAMPLES = 3
 SHOWN_CHARS = 90
@@ -47,6 +47,14 @@ def check_agreement(dataset: DatasetVersion, rows: Sequence[FrozenRow], criterio
         next_step=f"sharpen these lines under a new version (all cases: assay data agreement {criterion.name}); "
         f"{_waiver(criterion)}",
     )
+
+
+def check_waiver(why: str) -> None:
+    """A waiver of the gate says why. Raises InputError."""
+    if not why.strip():
+        raise InputError(
+            "A waiver of the agreement floor stands in the log with its reason.", required="a reason", got=shown(why)
+        )
 
 
 def _votes(votes: dict[str, int]) -> str:

@@ -43,7 +43,9 @@ class PairAgreement:
 
 @dataclass(frozen=True, kw_only=True)
 class PartAgreement:
-    """α of a part of the examples: a slice (`key` is its meta key) or a month (`key` is "month")."""
+    """α of a part of the labels: a slice (`key` is its meta key), a month (`key` is "month") or the labels given under
+    one version of the criterion (`key` is "version").
+    """
 
     key: str
     value: str
@@ -60,6 +62,7 @@ class AgreementReport:
     labellers: int
     overall: Mapping[str, Estimate]
     versions: Mapping[str, int]  # criterion key → labels given under it
+    by_version: tuple[PartAgreement, ...]  # those that were asked about, newest first
     slices: tuple[PartAgreement, ...]
     months: tuple[PartAgreement, ...]
     pairs: tuple[PairAgreement, ...]
@@ -69,8 +72,17 @@ class AgreementReport:
     disagreed: tuple[Disagreement, ...]
 
 
-def agreement_report(labelled: Labelled, criterion: Criterion, *, max_disagreed: int = 20) -> AgreementReport:
-    """Measure everything that these labels allow. Where no example has two labellers the parts are empty."""
+def agreement_report(
+    labelled: Labelled,
+    criterion: Criterion,
+    *,
+    under: Sequence[tuple[Criterion, Labelled]] = (),
+    max_disagreed: int = 20,
+) -> AgreementReport:
+    """Measure everything that these labels allow. Where no example has two labellers the parts are empty.
+
+    `under` holds, for a comparison of versions, each with the labels that were given under it.
+    """
     ratings = ratings_of([labels for _, labels in labelled])
     shared = [place for place, item in enumerate(ratings) if len(item) >= MIN_LABELLERS]
     answers = Answers.of([ratings[place] for place in shared], criterion.labels)
@@ -83,6 +95,7 @@ def agreement_report(labelled: Labelled, criterion: Criterion, *, max_disagreed:
         labellers=len({name for item in ratings for name in item}),
         overall=coefficients(ratings, criterion),
         versions=dict(Counter(label.criterion for _, labels in labelled for label in labels)),
+        by_version=tuple(one for version, given in under for one in _version(version, given)),
         slices=tuple(_slices(labelled, ratings, shared, criterion)),
         months=tuple(_months(labelled, ratings, shared, criterion)),
         pairs=tuple(pairs[:MAX_PAIRS]),
@@ -125,6 +138,13 @@ def _slices(
         if 1 < len(parts) <= MAX_SLICE_VALUES:
             found += _parts(key, parts, criterion)
     return found
+
+
+def _version(criterion: Criterion, given: Labelled) -> list[PartAgreement]:
+    """Labels given under this very version; carried ones were given under another."""
+    own = [[label for label in labels if label.criterion == criterion.key] for _, labels in given]
+    shared = [item for item in ratings_of(own) if len(item) >= MIN_LABELLERS]
+    return _parts("version", {criterion.version: shared}, criterion)
 
 
 def _months(

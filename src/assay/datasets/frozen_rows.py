@@ -27,11 +27,19 @@ def rows_from_bytes(data: bytes) -> list[FrozenRow]:
     return _ROWS.validate_json(b"[" + b",".join(data.splitlines()) + b"]")
 
 
-def load_rows(blobs: Blobs, version: DatasetVersion) -> list[FrozenRow]:
-    """All rows of a dataset, sorted by example id. Raises NotFoundError, IntegrityError (the blob)."""
-    return rows_from_bytes(blobs.read(version.rows_blob))
+def load_rows(blobs: Blobs, version: DatasetVersion, *, tied: bool = False) -> list[FrozenRow]:
+    """All rows of a dataset, sorted by example id; those that no label decides only where `tied` asks for them.
+
+    Raises NotFoundError, IntegrityError (the blob).
+    """
+    return [row for row in rows_from_bytes(blobs.read(version.rows_blob)) if tied or row.target.decided]
 
 
 def rows_of(rows: Sequence[FrozenRow], split: Split) -> list[FrozenRow]:
-    """The rows of one split, in their order."""
-    return [row for row in rows if row.split == split]
+    """The rows of one split that a label decides, in their order."""
+    return [row for row in rows if row.split == split and row.target.decided]
+
+
+def tied_rows_of(rows: Sequence[FrozenRow]) -> list[FrozenRow]:
+    """The rows that no label decides; all of them are in `train`."""
+    return [row for row in rows if not row.target.decided]

@@ -14,13 +14,14 @@ from assay.datasets.splits import DEFAULT_SHARES, check_shares
 from assay.ingest.mapping import meant
 from assay.metrics.intervals import wilson_bounds
 from assay.schema.criterion import Criterion
-from assay.schema.dataset import FROZEN_SPLITS, FrozenRow, Split, Waiver
+from assay.schema.dataset import FROZEN_SPLITS, FrozenRow, Split, Synthetic, Waiver
 from assay.schema.errors import InputError, RefusedError, shown
 from assay.schema.label import LABEL_SOURCES, LabelSource
 
 MIN_TEST_PER_CLASS = 100
 MIN_PER_CLASS = 10  # in every split: with fewer, early stopping, calibration and thresholds hang on single rows
 Consensus: TypeAlias = Literal["majority", "weighted"]
+Ties: TypeAlias = Literal["out", "train"]
 ACCEPTED_LABELS: tuple[LabelSource, ...] = ("expert",)
 _RECALL = 0.9
 _MIN_CLASSES = 2
@@ -34,6 +35,8 @@ class FreezeSettings:
     `accept_labels` are the sources whose decision counts in the test split; an expert's always does.
     `min_test_per_class` under `MIN_PER_CLASS` lowers that minimum of the other splits too. `near_duplicate_threshold`
     is a Jaccard similarity in (0, 1]. `consensus` "weighted" weighs the labellers by how good they are.
+    `ties` "train" keeps rows with tied labels for a training with soft targets; "out" leaves them to adjudication.
+    `accept_synthetic` lets imported rows of source synthetic, or augmented ones too, stand in every split.
     """
 
     seed: int = 0
@@ -42,6 +45,8 @@ class FreezeSettings:
     min_test_per_class: int = MIN_TEST_PER_CLASS
     near_duplicate_threshold: float = DEFAULT_THRESHOLD
     consensus: Consensus = "majority"
+    ties: Ties = "out"
+    accept_synthetic: Synthetic = "none"
 
     def __post_init__(self) -> None:
         check_shares(self.shares)
@@ -50,12 +55,9 @@ class FreezeSettings:
                 raise InputError(
                     "An unknown label source.", required=meant(str(source), LABEL_SOURCES), got=shown(source)
                 )
-        if self.consensus not in get_args(Consensus):
-            raise InputError(
-                "There is no such consensus.",
-                required=meant(str(self.consensus), get_args(Consensus)),
-                got=shown(self.consensus),
-            )
+        _check_one_of(self.consensus, get_args(Consensus), "There is no such consensus.")
+        _check_one_of(self.ties, get_args(Ties), "There is no such way with ties.")
+        _check_one_of(self.accept_synthetic, get_args(Synthetic), "There is no such waiver for synthetic rows.")
         if not self.accept_labels or self.min_test_per_class < 1 or not 0 < self.near_duplicate_threshold <= 1:
             raise InputError(
                 "A setting of the freeze is out of range.",
@@ -71,9 +73,17 @@ class FreezeSettings:
     @property
     def waiver(self) -> Waiver | None:
         """What is accepted beyond the default; None when nothing is."""
-        if self.accepted == ACCEPTED_LABELS and self.min_test_per_class >= MIN_TEST_PER_CLASS:
+        full = self.accepted == ACCEPTED_LABELS and self.min_test_per_class >= MIN_TEST_PER_CLASS
+        if full and self.accept_synthetic == "none":
             return None
-        return Waiver(accept_labels=self.accepted, min_test_per_class=self.min_test_per_class)
+        return Waiver(
+            accept_labels=self.accepted, min_test_per_class=self.min_test_per_class, synthetic=self.accept_synthetic
+        )
+
+
+def _check_one_of(given: object, known: tuple[str, ...], problem: str) -> None:
+    if given not in known:
+        raise InputError(problem, required=meant(str(given), known), got=shown(given))
 
 
 def check_minimums(rows: Sequence[FrozenRow], criterion: Criterion, settings: FreezeSettings) -> None:
@@ -128,11 +138,14 @@ def _waiver_command(rows: Sequence[FrozenRow], criterion: Criterion, settings: F
     if enough < 1:
         return "import rows of every class of the scale"
     sources = ",".join(source for source in LABEL_SOURCES if source in present)
-    seed = f" --seed {settings.seed}" if settings.seed else ""
+    more = f" --seed {settings.seed}" if settings.seed else ""
+    more += f" --consensus {settings.consensus}" if settings.consensus != "majority" else ""
+    more += f" --ties {settings.ties}" if settings.ties != "out" else ""
+    more += f" --accept-synthetic {settings.accept_synthetic}" if settings.accept_synthetic != "none" else ""
     return (
         "import more rows with labels of experts; or accept less, which is stored and printed on the judge card "
         f"({interval_bought(min(in_test.values()))}): "
-        f"assay data freeze {criterion.name}{seed} --accept-labels {sources} --min-test-per-class {enough}"
+        f"assay data freeze {criterion.name}{more} --accept-labels {sources} --min-test-per-class {enough}"
     )
 
 

@@ -1,15 +1,16 @@
 """Near-duplicates: texts whose character 5-grams have a Jaccard similarity at or above a threshold.
 
-`near_duplicate_pairs(texts, threshold)` finds candidates by MinHash and locality-sensitive hashing (Broder 1997; Indyk
-and Motwani 1998) and verifies each by its exact similarity, so that no pair below the threshold is reported; of pairs
-just above it about 2 in 1,000 are missed. Knows nothing of examples: takes folded texts (`normal_form`).
+`near_duplicate_pairs(texts, threshold)` and `nearly_among(texts, others, threshold)` find candidates by MinHash and
+locality-sensitive hashing (Broder 1997; Indyk and Motwani 1998) and verify each by its exact similarity, so that no
+pair below the threshold is reported; of pairs just above it about 2 in 1,000 are missed. They take about 1 KB of memory
+a text (docs/decisions/0021). Knows nothing of examples: takes folded texts (`normal_form`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
-from scipy.cluster.hierarchy import DisjointSet
 
 SHINGLE_CHARS = 5
 PREFIX_CHARS = 30_000  # longer texts are compared by their beginning
@@ -20,6 +21,8 @@ _SEARCH_BELOW = 0.1  # the index searches this far below the threshold, where it
 _ESTIMATE_MARGIN = 0.15  # over four standard deviations of the estimate from 128 permutations
 _RECALL_WEIGHTS = (0.1, 0.9)  # false candidates only cost time: they are verified
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_KEPT_SHINGLES = 512  # texts whose 5-grams are at hand; those of all would be larger than the texts
+_AT_ONCE = 64  # signatures compared at once
 
 
 def near_duplicate_pairs(texts: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> list[tuple[int, int]]:
@@ -29,30 +32,118 @@ def near_duplicate_pairs(texts: Sequence[str], threshold: float = DEFAULT_THRESH
     >>> near_duplicate_pairs(["how do i reset my password", "how do i reset my password?", "where is the bank"])
     [(0, 1)]
     """
+    search = _Search(texts, threshold)
+    clusters = _Clusters(len(texts))
+    pairs = []
+    for position, others in search.shared_bands():
+        apart = clusters.apart(position, others)
+        while (near := search.first_near(position, apart)) is not None:
+            clusters.merge(position, near)
+            pairs.append((near, position))
+            apart = clusters.apart(position, apart)
+    return pairs
+
+
+def nearly_among(
+    texts: Sequence[str], others: Sequence[str], threshold: float = DEFAULT_THRESHOLD
+) -> np.ndarray:  # (n,) bool
+    """Which texts are near-duplicates of one of the others.
+
+    >>> nearly_among(["where is the bank", "how do i reset my password?"], ["how do i reset my password"]).tolist()
+    [False, True]
+    """
+    search = _Search([*others, *texts], threshold)
+    near = np.zeros(len(texts), dtype=bool)
+    for position, earlier in search.shared_bands():
+        place = position - len(others)
+        if place >= 0 and not near[place]:
+            near[place] = search.first_near(position, earlier[earlier < len(others)]) is not None
+    return near
+
+
+class _Search:
+    """Which texts may be near one another, and whether two are."""
+
+    def __init__(self, texts: Sequence[str], threshold: float) -> None:
+        self._signatures = _signatures(texts)
+        self._threshold = threshold
+        self._grams_of = lru_cache(maxsize=_KEPT_SHINGLES)(lambda position: shingles(texts[position]))
+        self._compared_with = np.full(len(texts), -1)
+
+    def shared_bands(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Each position with the earlier ones that agree with it in a whole band of the signature, band by band."""
+        order, first, place = _bands(self._signatures, self._threshold)
+        for position in np.flatnonzero((place > first).any(axis=0)).tolist():
+            for band in np.flatnonzero(place[:, position] > first[:, position]):
+                yield position, order[band, first[band, position] : place[band, position]]
+
+    def first_near(self, position: int, others: np.ndarray) -> int | None:
+        """The first of the others that is a near-duplicate of a position; None where none is. Others that were compared
+        with this position before are left out.
+        """
+        fresh = others[self._compared_with[others] != position]
+        for start in range(0, len(fresh), _AT_ONCE):
+            some = fresh[start : start + _AT_ONCE]
+            alike = (self._signatures[some] == self._signatures[position]).mean(axis=1)
+            for place in np.flatnonzero(alike >= self._threshold - _ESTIMATE_MARGIN):
+                if jaccard(self._grams_of(position), self._grams_of(int(some[place]))) >= self._threshold:
+                    self._compared_with[some[: place + 1]] = position
+                    return int(some[place])
+            self._compared_with[some] = position
+        return None
+
+
+class _Clusters:
+    """Which positions hang together so far."""
+
+    def __init__(self, size: int) -> None:
+        self._cluster = np.arange(size)
+        self._members: dict[int, list[int]] = {}
+
+    def apart(self, position: int, others: np.ndarray) -> np.ndarray:
+        """Those of the others that do not hang together with a position."""
+        return np.asarray(others[self._cluster[others] != self._cluster[position]])
+
+    def merge(self, a: int, b: int) -> None:
+        """Tie two positions; the smaller cluster takes the name of the larger."""
+        one, two = int(self._cluster[a]), int(self._cluster[b])
+        small, large = sorted((self._members.pop(one, [one]), self._members.pop(two, [two])), key=len)
+        name = int(self._cluster[large[0]])
+        self._cluster[small] = name
+        large.extend(small)
+        self._members[name] = large
+
+
+def _signatures(texts: Sequence[str]) -> np.ndarray:  # (n, permutations)
+    blank = MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)
+    table = np.empty((len(texts), _PERMUTATIONS), dtype=blank.hashvalues.dtype)
+    for position, text in enumerate(texts):
+        signature = blank.copy()
+        signature.update_batch(shingles(text).tolist())
+        table[position] = signature.hashvalues
+    return table
+
+
+def _bands(signatures: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # 3 x (bands, n)
+    """For each band: the positions sorted by their rows of it; where in that order a position's equals begin, and where
+    it stands itself. Equal rows stand in the order of their positions.
+    """
+    n = len(signatures)
     index = MinHashLSH(
         threshold=max(threshold - _SEARCH_BELOW, _SEARCH_BELOW), num_perm=_PERMUTATIONS, weights=_RECALL_WEIGHTS
     )
-    blank = MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)
-    together = DisjointSet(range(len(texts)))
-    signatures: list[MinHash] = []
-    pairs = []
-    for position, text in enumerate(texts):
-        grams = shingles(text)
-        signature = blank.copy()
-        signature.update_batch(grams.tolist())
-        for other in sorted(index.query(signature)):
-            likely = signature.jaccard(signatures[other]) >= threshold - _ESTIMATE_MARGIN
-            # its 5-grams are made again rather than kept: those of all texts would be larger than the texts
-            if (
-                likely
-                and not together.connected(position, other)
-                and jaccard(grams, shingles(texts[other])) >= threshold
-            ):
-                together.merge(position, other)
-                pairs.append((other, position))
-        index.insert(position, signature)
-        signatures.append(signature)
-    return pairs
+    order, first, place = (np.zeros((index.b, n), dtype=np.int32) for _ in range(3))
+    for band, (start, end) in enumerate(index.hashranges):
+        key = np.zeros(n, dtype=np.uint64)
+        for column in range(start, end):  # a polynomial hash; texts that share it by chance are told apart later
+            key = (key + signatures[:, column] + np.uint64(1)) * _MULTIPLIER
+        order[band] = np.argsort(key, kind="stable")
+        ordered = key[order[band]]
+        begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[:n])
+        sizes = np.diff(np.append(begins, n))
+        first[band, order[band]] = np.repeat(begins, sizes)
+        place[band, order[band]] = np.arange(n)
+    return order, first, place
 
 
 def shingles(text: str) -> np.ndarray:  # (m,) uint32, sorted, distinct

@@ -2,7 +2,7 @@
 
 `weighted_targets(labels_by_example, criterion)` → a target an example, or None where it goes to adjudication. As with
 the majority the most trusted source present decides alone; labellers are weighed within their source. An example whose
-most probable label is not clearly ahead is adjudicated, never drawn.
+most probable label is not clearly ahead is adjudicated, never drawn; `tied_weighted_targets` keeps what is known of it.
 """
 
 from collections import Counter, defaultdict
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.datasets.consensus import most_trusted, target_of
+from assay.datasets.consensus import most_trusted, tied_target_of
 from assay.metrics.answers import Answers
 from assay.metrics.dawid_skene import dawid_skene
 from assay.schema.criterion import Criterion
-from assay.schema.label import ADJUDICATION, Label, LabelSource, Target
+from assay.schema.label import ADJUDICATION, UNDECIDED, Label, LabelSource, Target
 
 MIN_CONFIDENCE = 0.6  # of the label that becomes the target; below it two labels are as good as tied
 
@@ -27,12 +27,20 @@ def weighted_targets(
     An adjudication decides as it does for the majority. A single deciding label stands as it is: nothing can be
     learned about who gave it from that example alone.
     """
+    found = tied_weighted_targets(labels_by_example, criterion, min_confidence=min_confidence)
+    return [target if target is not None and target.decided else None for target in found]
+
+
+def tied_weighted_targets(
+    labels_by_example: Sequence[Sequence[Label]], criterion: Criterion, *, min_confidence: float = MIN_CONFIDENCE
+) -> list[Target | None]:
+    """The same, but an example that no label decides has an undecided target with its votes and probabilities."""
     targets: list[Target | None] = [None] * len(labels_by_example)
     places: defaultdict[LabelSource, list[int]] = defaultdict(list)
     for place, labels in enumerate(labels_by_example):
         source = most_trusted(label.source for label in labels)
         if any(label.source == source and label.labeller.startswith(ADJUDICATION) for label in labels):
-            targets[place] = target_of(labels)
+            targets[place] = tied_target_of(labels)
         elif source is not None:
             places[source].append(place)
     for source, chosen in places.items():
@@ -46,18 +54,16 @@ def weighted_targets(
 
 def _target(
     labels: Sequence[Label], source: LabelSource, probabilities: np.ndarray, criterion: Criterion, least: float
-) -> Target | None:
+) -> Target:
     votes = Counter(label.value for label in labels)
     if len(labels) == 1:
         return Target(value=labels[0].value, source=source, votes=dict(votes), agreement=1.0)
-    best = int(probabilities.argmax())
-    if probabilities[best] < least or not votes[criterion.labels[best]]:
-        return None
-    value = criterion.labels[best]
+    best = criterion.labels[int(probabilities.argmax())]
+    decided = probabilities.max() >= least and votes[best] > 0
     return Target(
-        value=value,
+        value=best if decided else UNDECIDED,
         source=source,
         votes=dict(sorted(votes.items())),
-        agreement=votes[value] / votes.total(),
+        agreement=(votes[best] if decided else max(votes.values())) / votes.total(),
         probabilities={label: round(float(p), 6) for label, p in zip(criterion.labels, probabilities, strict=True)},
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assay.ingest.exchange.asked import Account
 from assay.ingest.labelled import ImportSettings, Labelled, Problem, Reading
 from assay.ingest.text import normal_form
 from assay.schema.criterion import Criterion
@@ -24,7 +25,7 @@ class FileCheck:
 
     `labels` is label source → label → labels given. `length_chars` holds quantiles of the length of the judged text.
     `duplicates` counts the examples whose judged text (folded as at the freeze) another one before it has. `acceptable`
-    says whether an import would take the file.
+    says whether an import would take the file. `account` says what else another tool's file held.
     """
 
     rows: int
@@ -39,6 +40,7 @@ class FileCheck:
     problems: tuple[Problem, ...]
     unknown_labels: Mapping[str, int]
     acceptable: bool
+    account: Account | None = None
 
 
 @dataclass(kw_only=True)
@@ -72,7 +74,12 @@ def check_file(criterion: Criterion, path: Path, settings: ImportSettings) -> Fi
     """Read a file as an import does and count. Raises NotFoundError, InputError, IntegrityError (the file),
     ConflictError (one id, two texts).
     """
-    reading = Reading(path=path, criterion=criterion, mapping=settings.mapping, format=settings.format)
+    reading = Reading(
+        path=path,
+        criterion=criterion,
+        mapping=settings.mapping,
+        format=settings.format,
+    )
     tally = _Tally(criterion=criterion)
     for labelled in reading:
         tally.add(labelled)
@@ -94,6 +101,7 @@ def check_file(criterion: Criterion, path: Path, settings: ImportSettings) -> Fi
         problems=tuple(reading.problems),
         unknown_labels=dict(reading.unknown_labels.most_common()),
         acceptable=reading.malformed <= settings.max_malformed_share * reading.rows,
+        account=reading.account,
     )
 
 

@@ -12,12 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
+from assay.ingest.exchange.asked import Account
 from assay.ingest.labelled import ImportSettings, Labelled, Problem, Reading
 from assay.ingest.set_aside import SetAside
 from assay.schema.criterion import Criterion
 from assay.schema.errors import ConflictError, RefusedError
 from assay.schema.example import Example
-from assay.schema.ids import digest_file, new_id, utc_now
+from assay.schema.ids import digest_file, digest_files, digest_json, new_id, utc_now
 from assay.schema.label import Label
 from assay.store import criteria, examples, imports
 from assay.store.database import Database
@@ -27,12 +28,13 @@ from assay.store.imports import ImportRecord
 Progress: TypeAlias = Callable[[int], None]  # called with the number of rows read so far
 _Add: TypeAlias = Callable[[list[Example], list[Label], str], Added]
 _BATCH_ROWS = 500
+_NOT_COUNTS = ("import_id", "problems", "set_aside", "account")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
     """What became of a file's rows. `import_id` is None when it brought nothing new; `problems` are the first few
-    reasons.
+    reasons. `account` says what else another tool's file held.
     """
 
     import_id: str | None
@@ -44,6 +46,7 @@ class ImportResult:
     malformed: int
     problems: tuple[Problem, ...]
     set_aside: Path | None
+    account: Account | None = None
 
     @property
     def nothing_new(self) -> bool:
@@ -83,7 +86,11 @@ def import_file(
     """
     set_aside = SetAside(settings.set_aside_dir, f"{path.name.split('.')[0]}-malformed")
     reading = Reading(
-        path=path, criterion=criterion, mapping=settings.mapping, format=settings.format, set_aside=set_aside
+        path=path,
+        criterion=criterion,
+        mapping=settings.mapping,
+        format=settings.format,
+        set_aside=set_aside,
     )
     try:
         with database.begin() as connection:
@@ -112,6 +119,7 @@ def _import(add: _Add, reading: Reading, settings: ImportSettings, progress: Pro
         malformed=reading.malformed,
         problems=tuple(reading.problems),
         set_aside=kept,
+        account=reading.account,
         **vars(counts),
     )
 
@@ -152,13 +160,21 @@ def refuse_over_share(reading: Reading, max_share: float, set_aside: Path | None
 
 
 def _record(result: ImportResult, import_id: str, reading: Reading) -> ImportRecord:
-    counts = {name: value for name, value in vars(result).items() if name not in ("import_id", "problems", "set_aside")}
+    counts = {name: value for name, value in vars(result).items() if name not in _NOT_COUNTS}
     return ImportRecord(
         id=import_id,
         file_name=reading.path.name,
-        file_digest=digest_file(reading.path),
+        file_digest=_digest(reading.path),
         criterion_key=reading.criterion.key,
         counts=counts,
         set_aside=None if result.set_aside is None else result.set_aside.name,
         created_at=utc_now(),
     )
+
+
+def _digest(path: Path) -> str:
+    """Of a file, or of all files in a folder with their names."""
+    if path.is_file():
+        return digest_file(path)
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    return digest_json(digest_files(files))

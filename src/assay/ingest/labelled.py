@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from assay.ingest.examples import example_of
+from assay.ingest.exchange.asked import Account, Asked
+from assay.ingest.exchange.formats import AnyFormat, exchange_format, read_exchange
 from assay.ingest.labels import SUMMARY_LABEL_KEY, UnknownLabelError, labels_of, summary_label
 from assay.ingest.mapping import FieldMapping, at_path, meant
-from assay.ingest.row import MalformedRow, Row
+from assay.ingest.row import MalformedRow, ReadRow, Row
 from assay.ingest.rows import Format, read_rows
 from assay.ingest.set_aside import SetAside
 from assay.schema.criterion import Criterion
@@ -36,7 +38,7 @@ class ImportSettings:
 
     mapping: FieldMapping
     set_aside_dir: Path
-    format: Format | None = None
+    format: AnyFormat | None = None
     max_malformed_share: float = MAX_MALFORMED_SHARE
 
     def __post_init__(self) -> None:
@@ -67,17 +69,18 @@ class Labelled:
 
 @dataclass(kw_only=True)
 class Reading:
-    """One pass over a file. The counts are complete when the iteration is."""
+    """One pass over a file. The counts are complete when the iteration is; `account` is that of another tool's file."""
 
     path: Path
     criterion: Criterion
     mapping: FieldMapping
-    format: Format | None = None
+    format: AnyFormat | None = None
     set_aside: SetAside | None = None
     rows: int = 0
     malformed: int = 0
     problems: list[Problem] = field(default_factory=list)  # the first few
     unknown_labels: Counter[str] = field(default_factory=Counter)
+    account: Account | None = None
 
     def __post_init__(self) -> None:
         self.mapping.check_labels(self.criterion)
@@ -88,12 +91,27 @@ class Reading:
 
     def __iter__(self) -> Iterator[Labelled]:
         """The well-formed rows. Raises ConflictError: one id with two texts; AssayError of `read_rows`."""
-        for row in read_rows(self.path, self.format):
+        for row in self._read():
             self.rows += 1
             if isinstance(row, MalformedRow):
                 self._put_aside(row.number, row.reason, row.raw)
             elif (labelled := self._labelled(row)) is not None:
                 yield labelled
+
+    def _read(self) -> Iterator[ReadRow]:
+        exchange = exchange_format(self.path, self.format)
+        if exchange is not None:
+            self.account = Account(format=exchange)
+            asked = Asked(criterion=self.criterion, mapping=self.mapping)
+            return read_exchange(self.path, exchange, asked, self.account)
+        if self.mapping.question is not None:
+            raise InputError(
+                "Only files of other tools answer several questions.",
+                required="a file of one of them, or no --question",
+                got=shown(self.mapping.question),
+                next_step="name the label's column with --field label=COLUMN",
+            )
+        return read_rows(self.path, cast(Format | None, self.format))
 
     def _labelled(self, row: Row) -> Labelled | None:
         self._note_columns(row.values)

@@ -28,6 +28,7 @@ class FieldMapping:
     rest is not read). `labels` maps the row's label to one of the scale, or to None: such a label ("unsure") is left
     out. `labeller`, `label_source`, `labelled_at` and `source` (of the text) hold for rows that do not say it
     themselves. With `keep_extra` unknown top-level fields go into `meta` instead of making the row malformed.
+    `question`: of another tool's file, which of its questions (metrics, scorers, assertions) gives the labels.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class FieldMapping:
     labelled_at: str | None = None
     source: ExampleSource = "production"
     keep_extra: bool = False
+    question: str | None = None
 
     def __post_init__(self) -> None:
         for name in self.columns:

@@ -37,14 +37,15 @@ def read_parquet(file: pyarrow.parquet.ParquetFile) -> Iterator[ReadRow]:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             for index in range(batch.num_rows):
                 number += 1
-                yield _row(number, batch.slice(index, 1))
+                yield row_of(number, batch.slice(index, 1))
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(
             f"The Parquet file is damaged after row {number}.", required="an undamaged Parquet file", got=str(error)
         ) from None
 
 
-def _row(number: int, one: pyarrow.RecordBatch) -> ReadRow:
+def row_of(number: int, one: pyarrow.RecordBatch) -> ReadRow:
+    """The row in a batch of one."""
     try:
         (values,) = one.to_pylist()
     except UnicodeDecodeError:

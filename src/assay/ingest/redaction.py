@@ -11,12 +11,13 @@ redaction lowers a risk, it is no proof of anonymity.
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
-from assay.ingest.redaction_finders import MOST_CHECKS, card_spans, iban_spans, phone_spans, spans_of
+from assay.ingest.redaction_finders import LEAST_DIGITS, MOST_CHECKS, card_spans, iban_spans, phone_spans, spans_of
 from assay.ingest.redaction_patterns import EMAIL, SECRETS
 from assay.judging.patterns import compile_pattern
 from assay.schema.errors import InputError, shown
@@ -28,6 +29,7 @@ __all__ = ["KINDS", "MOST_CHECKS", "Redacted", "RedactedExample", "RedactionRule
 
 Kind: TypeAlias = Literal["secret", "email", "iban", "card", "phone"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # earlier ones win where two lay hold of the same text
+_DIGIT = re.compile("[0-9]")  # as RE2's
 _Finder: TypeAlias = Callable[[str], Iterable[tuple[int, int]]]
 
 
@@ -69,10 +71,10 @@ class Redactor:
     def __init__(self, rules: RedactionRules) -> None:
         finders: dict[str, _Finder] = {
             "secret": lambda text: _spans(SECRETS, text),
-            "email": lambda text: spans_of(EMAIL, text),
+            "email": lambda text: spans_of(EMAIL, text) if "@" in text else (),
             "iban": iban_spans,
-            "card": card_spans,
-            "phone": lambda text: phone_spans(text, rules.regions),
+            "card": lambda text: card_spans(text) if _has_digits(text) else (),
+            "phone": lambda text: phone_spans(text, rules.regions) if _has_digits(text) else (),
         }
         self._finders: dict[str, _Finder] = {}
         for name, pattern in rules.patterns.items():
@@ -115,6 +117,11 @@ class Redactor:
 
         changed = {name: clean(getattr(example, name)) for name in (*CONTENT_FIELDS, "meta")}
         return RedactedExample(example=dataclasses.replace(example, **changed), counts=dict(counts))
+
+
+def _has_digits(text: str) -> bool:
+    """Whether there are as many digits as the shortest phone number has: most texts hold fewer, and are told fast."""
+    return len(_DIGIT.findall(text)) >= LEAST_DIGITS
 
 
 def _spans(patterns: Iterable[Any], text: str) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,8 @@ from assay.judging.patterns import linear
 
 MOST_CHECKS = 2000  # verifications of phone numbers and of IBANs a text, some 50 µs each
 _CARD_DIGITS = (13, 19)
-_PHONE_DIGITS = (7, 15)
+LEAST_DIGITS = 7  # of a phone number
+_PHONE_DIGITS = (LEAST_DIGITS, 15)
 _PHONE_GROUPS = 6
 _IBAN_CHARS = (15, 34)
 _DIGIT_RUNS = linear(r"\+?\(?\d(?:[ .()/\-]{0,3}\d)+")

@@ -44,7 +44,10 @@ def _turn(value: Any, where: str) -> Turn:
     if role not in ROLES:
         raise InputError(f"{where} has an unknown role.", required=f"one of {list(ROLES)}", got=shown(given))
     content = content_of(value.get("content"), f"{where}.content") or ""
-    calls = [_call_text(call) for call in value.get("tool_calls") or ()]
+    asked = value.get("tool_calls") or ()
+    if not isinstance(asked, list | tuple):
+        raise InputError(f"{where}.tool_calls is not a list.", required="a list of calls", got=shown(asked))
+    calls = [_call_text(call) for call in asked]
     if isinstance(value.get("function_call"), Mapping):
         calls.append(_call_text({"function": value["function_call"]}))
     if calls:

@@ -130,7 +130,11 @@ def make_queue(
     Raises InputError (a strategy without scores), ConflictError (a taken name).
     """
     if scores is None and plan.by != "uniform":
-        raise InputError(f"Drawing by {plan.by} needs scores.", required="a judge or a file of its verdicts")
+        raise InputError(
+            f"Drawing by {plan.by} needs scores.",
+            required="a judge or a file of its verdicts",
+            next_step="assay data hard-negatives CRITERION --budget N" if plan.by == "hard-negatives" else "",
+        )
     n = min(plan.budget, len(pool.ids))
     values = np.zeros(len(pool.ids)) if scores is None else scores.values
     within = inclusion_probabilities(values, n, plan.drawn_uniformly)

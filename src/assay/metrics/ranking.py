@@ -1,12 +1,14 @@
-"""AUROC and average precision of weighted rows, for one or for a thousand resamples at once.
+"""AUROC, average precision, and false positives at a fixed recall, for one or for a thousand resamples at once.
 
-Both take `weights` (s, n), `truth` (n,) of 0 and 1, `scores` (n,), and return (s,) values, NaN where a resample holds
+All take `weights` (s, n), `truth` (n,) of 0 and 1, `scores` (n,), and return (s,) values, NaN where a resample holds
 one class only. Equal scores are one step: their order cannot change the value.
 """
 
 import numpy as np
 
 from assay.metrics.confusion import ratio
+
+_ROUNDING = 1e-9  # of shares that were added up in another order
 
 
 def auroc_of(weights: np.ndarray, truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -33,6 +35,36 @@ def average_precision_of(weights: np.ndarray, truth: np.ndarray, scores: np.ndar
     total = positive.sum(axis=1)
     value = ratio((positive * precision).sum(axis=1), total)
     return np.where(negative.sum(axis=1) > 0, value, np.nan)
+
+
+def fpr_at_recall_of(
+    weights: np.ndarray,
+    truth: np.ndarray,
+    scores: np.ndarray,
+    recall: np.ndarray | float,  # in [0, 1], or (s,), one for each resample
+) -> np.ndarray:
+    """The least false-positive rate of a threshold that finds `recall` of the positive rows.
+
+    Between two thresholds the straight line: the rows of the step between them are called positive with some
+    probability, which any point of that line can be had by (Provost and Fawcett 2001).
+
+    >>> weights, truth, scores = np.ones((1, 4)), np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1])
+    >>> [fpr_at_recall_of(weights, truth, scores, recall).tolist() for recall in (0.5, 0.75, 1.0)]
+    [[0.0], [0.5], [0.5]]
+    """
+    positive, negative = _by_score(weights, truth, -np.asarray(scores))
+    start = np.zeros((len(weights), 1))
+    found = np.hstack([start, ratio(np.cumsum(positive, axis=1), positive.sum(axis=1, keepdims=True))])
+    alarms = np.hstack([start, ratio(np.cumsum(negative, axis=1), negative.sum(axis=1, keepdims=True))])
+    wanted = np.broadcast_to(np.asarray(recall, dtype=float), (len(weights),))[:, None]
+    reached = np.argmax(found >= wanted - _ROUNDING, axis=1)[:, None]
+    before = np.maximum(reached - 1, 0)
+    found_there, found_before = (np.take_along_axis(found, at, axis=1) for at in (reached, before))
+    alarms_there, alarms_before = (np.take_along_axis(alarms, at, axis=1) for at in (reached, before))
+    part = np.nan_to_num(ratio(wanted - found_before, found_there - found_before)).clip(0.0, 1.0)
+    value = alarms_before + part * (alarms_there - alarms_before)
+    defined = (positive.sum(axis=1) > 0) & (negative.sum(axis=1) > 0)
+    return np.where(defined, value[:, 0], np.nan)
 
 
 def _by_score(weights: np.ndarray, truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

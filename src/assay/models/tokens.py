@@ -27,6 +27,7 @@ from assay.schema.example import Example
 from assay.schema.judge_version import Family, Rendering
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may hold them alone; no tokenizer takes them
+FEW_TEXTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +133,12 @@ class Tokens:
 
     def _encode_content(self, texts: list[str]) -> list[list[int]]:
         whole = [_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
-        found = [encoding.ids for encoding in self._content.encode_batch_fast(whole, add_special_tokens=False)]
+        found = _encoded(self._content, whole)
         if self._cutting is not None:
             lost = [place for place, ids in enumerate(found) if self._unknown in ids]
-            again = self._cutting.encode_batch_fast([whole[place] for place in lost], add_special_tokens=False)
-            for place, encoding in zip(lost, again, strict=True):
-                found[place] = encoding.ids
+            again = _encoded(self._cutting, [whole[place] for place in lost])
+            for place, ids in zip(lost, again, strict=True):
+                found[place] = ids
         return [ids if self._forbidden.isdisjoint(ids) else self._without_special(ids) for ids in found]
 
     def _without_special(self, ids: list[int]) -> list[int]:
@@ -152,6 +153,13 @@ class Tokens:
             ids = [found.id for char in piece for found in model.tokenize(char)]
             self._spelled[token] = [id_ for id_ in ids if id_ not in self._forbidden]
         return self._spelled[token]
+
+
+def _encoded(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of texts; a few are encoded one by one, as handing them to the threads of a batch takes longer."""
+    if len(texts) <= FEW_TEXTS:
+        return [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def _without_post_processing(backend: Tokenizer, *, keep_added: bool) -> Tokenizer:

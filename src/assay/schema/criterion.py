@@ -1,7 +1,7 @@
 """Criterion: one question with a scale, worded guidance and a version.
 
 A criterion lives in `criteria/<name>.toml`, in git. Labels, datasets and judges are bound to its `key` (name and
-version) and to its `digest` (every word of it).
+version) and to its `digest` (every word of what is asked and answered).
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ JudgedLevel: TypeAlias = Literal["span", "trace", "session"]
 Field: TypeAlias = Literal["input", "output", "context", "reference", "turns", "output_a", "output_b"]
 
 MIN_LEVELS = 2
+UNDIGESTED = ("carries_over", "agreement_floor")  # may be declared or changed after labels were given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +104,9 @@ class Criterion:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the whole criterion."""
-        return digest_json(without_unused(self, to_jsonable(self)))
+        """SHA-256 of what is asked and answered: everything but what is said about labels that exist already."""
+        values = without_unused(self, to_jsonable(self))
+        return digest_json({name: value for name, value in values.items() if name not in UNDIGESTED})
 
     @property
     def labels(self) -> tuple[str, ...]:

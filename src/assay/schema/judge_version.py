@@ -6,6 +6,7 @@ have one name. A field that is added to it is a `later_field`: old judges keep t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from assay.schema.certificate import Certificate
@@ -111,7 +112,7 @@ class JudgeVersion:
     escalation: Escalation | None = later_field(None)
     certificate: Certificate | None = later_field(None)
 
-    @property
+    @cached_property  # a served verdict asks for it several times, and it takes a third of a millisecond
     def digest(self) -> str:
         """SHA-256 of the recipe."""
         values = without_unused(self, to_jsonable(self))

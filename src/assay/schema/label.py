@@ -9,6 +9,7 @@ from assay.schema.later_fields import later_field
 LabelSource: TypeAlias = Literal["expert", "crowd", "author", "teacher", "user", "rule"]
 LABEL_SOURCES: tuple[LabelSource, ...] = get_args(LabelSource)  # most trusted first
 ADJUDICATION = "adjudication/"  # before the name of whoever decided a disagreement, with the other labels in view
+UNDECIDED = ""  # the value of a target that no label decides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class Target:
     `source` is that of the deciding labels (the most trusted source present decides alone). `agreement` is the share
     of the deciding labels that gave `value`, in (0, 1]. `probabilities` holds the soft target, by label and summing to
     1, where the consensus weighed its labellers; empty where it was a majority (its votes then say as much).
+    `value` is UNDECIDED where the labels are tied: such a target can teach by its shares, and is never tested on.
     """
 
     value: str
@@ -38,3 +40,8 @@ class Target:
     votes: Mapping[str, int]  # of the deciding source, by label
     agreement: float
     probabilities: Mapping[str, float] = later_field({})
+
+    @property
+    def decided(self) -> bool:
+        """Whether a label came out."""
+        return self.value != UNDECIDED

@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 Mode: TypeAlias = Literal["single-token", "verdict", "reasoning"]
 Action: TypeAlias = Literal["allow", "flag", "block", "allow-and-flag"]
+BY_PEOPLE = "escalation.human"  # the route of a verdict whose example waits for people
+AWAITING_PERSON = "awaiting-person"  # and its reason code
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
     caller = await access.caller(header)        # NotAllowedError (401), ScopeError (403), TooFastError (429)
 
 A key is looked up by the SHA-256 of its secret and remembered for some seconds, so a revoked one opens nothing after
-that time. Belongs to one event loop.
+that time; while the database is away, what is known holds for a quarter of an hour. Belongs to one event loop.
 """
 
 import asyncio
@@ -20,9 +20,12 @@ from assay.store.database import Database
 from assay.store.keys import SCOPES, ApiKey, Scope
 
 REMEMBERED_S = 5.0
+PATIENCE_S = 1.0  # with a database that is slow to answer
+MOST_REMEMBERED_S = 900.0  # while the database is away: a guardrail must go on
 MAX_REMEMBERED = 4096
 LONGEST_KEY = 200
 BURST_S = 2.0  # of its pace that a key may spend at once
+LATER = "send it again after the time in Retry-After"
 ANONYMOUS = ApiKey(id="anonymous", name="anonymous", scopes=SCOPES)
 
 
@@ -47,6 +50,7 @@ class TooFastError(OverloadedError):
 @dataclass(kw_only=True)
 class _Known:
     key: ApiKey | None
+    read_s: float
     until_s: float
     tokens: float = 0.0
     filled_s: float = 0.0
@@ -99,10 +103,19 @@ class Access:
         now = self._clock()
         if known is not None and now < known.until_s:
             return known
-        key = await asyncio.to_thread(self._read, digest)
+        if known is not None and now < known.until_s + REMEMBERED_S:
+            known.until_s = now + PATIENCE_S  # in use: one request looks it up, the others go on meanwhile
+        try:
+            async with asyncio.timeout(None if known is None else PATIENCE_S):
+                key = await asyncio.to_thread(self._read, digest)
+        except (AssayError, TimeoutError):
+            if known is None or now > known.read_s + MOST_REMEMBERED_S:
+                raise AssayError("The database is away, so keys cannot be looked up.", next_step=LATER) from None
+            known.until_s = now + REMEMBERED_S
+            return known
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        fresh = _Known(key=key, until_s=now + REMEMBERED_S, tokens=self._burst(key), filled_s=now)
+        fresh = _Known(key=key, read_s=now, until_s=now + REMEMBERED_S, tokens=self._burst(key), filled_s=now)
         if known is not None:
             fresh.tokens, fresh.filled_s = known.tokens, known.filled_s
         self._known[digest] = fresh
@@ -124,7 +137,7 @@ class Access:
         refusal = TooFastError(
             "This API key asks too often.",
             required=f"at most {pace * 60:.0f} requests a minute",
-            next_step="send it again after the time in Retry-After",
+            next_step=LATER,
         )
         refusal.retry_after_s = (1 - known.tokens) / pace
         raise refusal

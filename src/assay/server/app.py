@@ -13,6 +13,7 @@ from assay.server.api.health import health_routes
 from assay.server.api.judges import judges_routes
 from assay.server.api.judging import judging_routes
 from assay.server.api.labels import label_routes
+from assay.server.api.litellm import litellm_routes
 from assay.server.api.moderations import moderation_routes
 from assay.server.api.traces import trace_routes
 from assay.server.api.verdicts import verdict_routes
@@ -32,6 +33,7 @@ ROUTES = (
     label_routes,
     judges_routes,
     moderation_routes,
+    litellm_routes,
     trace_routes,
     health_routes,
     ui_routes,

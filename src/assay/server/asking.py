@@ -29,7 +29,7 @@ IdempotencyHeader: TypeAlias = Annotated[
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}")  # W3C
 
 
-def serving_here(request: Request) -> Serving:
+async def serving_here(request: Request) -> Serving:  # FastAPI would send a plain function to a thread
     """The server's parts."""
     serving: Serving = request.app.state.serving
     return serving

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from assay.schema.label import LabelSource
 from assay.schema.verdict import Action, Mode
+from assay.store.awaiting import PersonState
 from assay.store.verdicts import Role
 
 _ADVICE: dict[str, JsonValue] = {
@@ -119,6 +120,25 @@ class LabelBody(Strict):
     explanation: str | None = Field(default=None, max_length=10_000)
 
 
+class SaidBody(BaseModel):
+    """What one labeller answered."""
+
+    labeller: str
+    value: str
+    note: str
+    at: str
+
+
+class PersonBody(BaseModel):
+    """What people have made of a verdict that was escalated to them. `label` is their answer, once there is one."""
+
+    state: PersonState
+    queue: str | None = Field(description="The labelling queue in which the example waits.")
+    position: int | None
+    label: str | None
+    answers: list[SaidBody]
+
+
 class VerdictBody(BaseModel):
     """A verdict: decided (with a label), abstained, or failed (with the action that was declared for it)."""
 
@@ -144,6 +164,7 @@ class VerdictBody(BaseModel):
     trace_id: str | None
     span_id: str | None
     created_at: str
+    person: PersonBody | None = Field(description="Set where the judge declined and people decide.")
 
 
 class AnswerBody(BaseModel):
@@ -207,6 +228,8 @@ class JudgeState(BaseModel):
     criterion: str
     question: str
     labels: list[str]
+    positive: str | None = Field(description="The label that is acted on; of a binary scale.")
+    threshold: float | None = Field(description="The probability from which it is positive; of a binary scale.")
     aliases: list[str]
     loaded: bool
     missing: list[str] = Field(description="What the version declares and this server lacks.")

@@ -29,6 +29,7 @@ class JudgeLoader:
         rungs: makes their fallback chains and escalators.
         make_engine: builds the engine of a backbone, by default the one that suits this machine.
         small: loads a judge that needs no engine, instead; for tests of what is around judges.
+        keeps_text: whether verdicts are kept with their texts, so that people can look at what was escalated to them.
 
     """
 
@@ -37,8 +38,11 @@ class JudgeLoader:
         rungs: Rungs,
         make_engine: "Callable[[JudgeVersion], Engine] | None" = None,
         small: "Callable[[JudgeVersion, Path], ServingJudge] | None" = None,
+        *,
+        keeps_text: bool = True,
     ) -> None:
         self._rungs = rungs
+        self._keeps_text = keeps_text
         self._make_engine = make_engine
         self._small = small
         self._engines: Engines | None = None
@@ -47,7 +51,8 @@ class JudgeLoader:
     def __call__(self, version: JudgeVersion, folder: Path) -> ReadyJudge:
         """A version from its verified folder. Raises AssayError."""
         chain = self._rungs.chain(version, folder)
-        escalator = self._rungs.escalator(version, larger=self._larger(version))
+        no_people = _no_people(version, self._keeps_text)
+        escalator = self._rungs.escalator(version, larger=self._larger(version), no_people=no_people)
         if self._small is not None:
             judge = self._small(version, folder)
             return ReadyJudge(version=version, judge=judge, chain=chain, escalator=escalator)
@@ -80,3 +85,12 @@ class JudgeLoader:
 
             self._engines = Engines(self._make_engine or shared_engine)
         return self._engines
+
+
+def _no_people(version: JudgeVersion, keeps_text: bool) -> str:
+    """Why people cannot be asked what this judge declines; empty where they can."""
+    if not keeps_text:
+        return "people have nothing to look at: keep_text in [serving] is false"
+    if version.criterion.scale.kind == "multi-label":
+        return "the labelling page gives one answer for each example, and the scale is multi-label"
+    return ""

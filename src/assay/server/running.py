@@ -7,7 +7,7 @@ with serving_of(settings) as serving:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from assay.schema.judge_version import JudgeVersion
 from assay.server.access import Access
 from assay.server.loading import JudgeLoader
 from assay.serving.admission import Admission
+from assay.serving.endless import ended, endless
 from assay.serving.instruments import Instruments
 from assay.serving.intake import Intake
 from assay.serving.judges_loaded import JudgesLoaded, ServingJudge
@@ -69,31 +70,37 @@ class Serving:
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Take over what dead processes left, load the judges, and keep everything going until the end of the block."""
-        await asyncio.to_thread(self._take_over)
+        await asyncio.to_thread(self.take_over)
         await self.watch.step()
-        running = [
-            asyncio.create_task(part)
-            for part in (
-                self.watch.run(self.limits.watch_s),
-                self.intake.run(),
-                self.worker.run(),
-                self.webhooks.run(),
-                self.retention.run(),
-            )
-        ]
-        if self.instruments.telemetry is not None:
-            running.append(asyncio.create_task(self.instruments.telemetry.run()))
+        running = [asyncio.create_task(endless(name, work)) for name, work in self._endless_work().items()]
         try:
             yield
         finally:
             await self.service.settle_shadows()
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await ended(running)
             await asyncio.to_thread(self._let_go)
             await asyncio.to_thread(self.recorder.close)
 
-    def _take_over(self) -> None:
+    def _endless_work(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        work: dict[str, Callable[[], Awaitable[None]]] = {
+            "watch": lambda: self.watch.run(self.limits.watch_s),
+            "intake": self.intake.run,
+            "worker": self.worker.run,
+            "webhooks": self.webhooks.run,
+            "retention": self.retention.run,
+            "take-over": self._keep_taking_over,
+        }
+        if self.instruments.telemetry is not None:
+            work["telemetry"] = self.instruments.telemetry.run
+        return work
+
+    async def _keep_taking_over(self) -> None:
+        """Another server of this workspace may die while this one lives."""
+        while True:
+            await asyncio.sleep(self.limits.lease_s)
+            await asyncio.to_thread(self.take_over)
+
+    def take_over(self) -> None:
         """What dead processes of this workspace held is free again, what they had not recorded is recorded."""
         for name, journal in self.process.dead():
             rows = self.recorder.take_over(journal)
@@ -134,7 +141,9 @@ def serving_of(
     try:
         with serving_process(settings.serving_files) as process:
             recorder = Recorder(database, process, keep_example)
-            load = JudgeLoader(rungs_of(database, settings), make_engine or _remote(settings), small)
+            load = JudgeLoader(
+                rungs_of(database, settings), make_engine or _remote(settings), small, keeps_text=limits.keep_text
+            )
             serving = _assembled(settings, limits, database, process, recorder, load, open_access)
             try:
                 yield serving

@@ -13,15 +13,23 @@ slow engine. Not safe between threads: it belongs to the event loop.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from assay.inference.engine import Priority
 from assay.schema.errors import OverloadedError
 
 CHARS_PER_TOKEN = 4  # of English text; admission needs the order of magnitude, the engine counts exactly
-ALWAYS_ADMITTED_TOKENS = 8192  # about two passes of an engine: below it there is nothing to queue behind
+ALWAYS_ADMITTED_TOKENS = 2048  # a second at most, on a slow CPU; the rate of a quiet or cold engine says too little
 SHARE_OF_TIME = 0.5  # of what a request has left, that it may spend waiting
 PARTS = {Priority.GUARDRAIL: 1.0, Priority.ASYNCHRONOUS: 0.6, Priority.SHADOW: 0.2, Priority.BATCH: 0.4}
 _RATE_WINDOW_S = 5.0  # the half-life of what the rate remembers, in busy time
+
+
+@dataclass(kw_only=True)
+class Admitted:
+    """A request that was let in. What ran out of time was not done: `done_tokens` is lowered by it."""
+
+    done_tokens: int
 
 
 class Admission:
@@ -42,8 +50,8 @@ class Admission:
         return self._done_tokens / busy_s if self._done_tokens and busy_s > 0 else None
 
     @contextmanager
-    def admitted(self, *, tokens: int, priority: Priority, left_s: float) -> Iterator[None]:
-        """Hold the tokens of one request while it runs.
+    def admitted(self, *, tokens: int, priority: Priority, left_s: float) -> Iterator[Admitted]:
+        """Hold the tokens of one request while it runs. Of what it yields, `done_tokens` counts for the rate.
 
         Raises OverloadedError, whose `retry_after_s` says when to come again.
         """
@@ -51,12 +59,13 @@ class Admission:
         self._settle()
         self.tokens_in_flight += tokens
         self._busy_since = self._clock()
+        admitted = Admitted(done_tokens=tokens)
         try:
-            yield
+            yield admitted
         finally:
             self._settle()
             self.tokens_in_flight -= tokens
-            self._done_tokens += tokens
+            self._done_tokens += admitted.done_tokens
             if self.tokens_in_flight <= 0:
                 self._busy_since = None
 

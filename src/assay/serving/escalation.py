@@ -5,73 +5,70 @@
 Where the larger one cannot decide (no time, no answer, the month's cap is spent, it abstains too) the version's
 declared default does: a label, the judge's own threshold, or nobody (the verdict stays Abstained). `route` says who
 decided, `reason_code` why: in-band, or what kept the larger one from deciding. A guardrail does not wait for people:
-the example is put into their queue and the verdict stays Abstained.
+its verdict is the default meanwhile, and says that it awaits them; the example comes to their queue with the verdict,
+in the transaction that writes it.
 """
 
 import time
 from dataclasses import replace
-from typing import Protocol
 
 from assay.schema.example import Example
 from assay.schema.fallback import THRESHOLD_DECIDES, Escalation
 from assay.schema.judge_version import JudgeVersion
-from assay.schema.verdict import Abstained, Decided, Verdict
+from assay.schema.verdict import AWAITING_PERSON, BY_PEOPLE, Abstained, Decided, Verdict
 from assay.serving.rung import ReadyRung, Silence
 
-
-class HumanQueue(Protocol):
-    """Where examples wait for people."""
-
-    async def put(self, example: Example, verdict: Abstained) -> None:
-        """Add an example with what the judge thought of it."""
-        ...
+NO_QUEUE = "there is no queue for people here"
+_BY_DEFAULT = "escalation.default"
 
 
 class Escalator:
-    """The escalation of one judge version. Never raises."""
+    """The escalation of one judge version. Never raises.
+
+    Args:
+        version: whose escalation it is.
+        escalation: to whom.
+        larger: the model or judge; None where it goes to people.
+        no_people: why people cannot be asked here; empty where they can.
+
+    """
 
     def __init__(
-        self, version: JudgeVersion, escalation: Escalation, larger: ReadyRung | None, people: HumanQueue | None
+        self, version: JudgeVersion, escalation: Escalation, larger: ReadyRung | None, no_people: str = NO_QUEUE
     ) -> None:
         self.version = version
         self._escalation = escalation
         self._larger = larger
-        self._people = people
+        self._no_people = no_people
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Why the version's escalation cannot work here, for readiness and logs."""
         if self._escalation.to == "human":
-            return () if self._people is not None else ("there is no queue for people here",)
+            return (self._no_people,) if self._no_people else ()
         return (self._larger.missing,) if self._larger is not None and self._larger.missing else ()
 
     async def escalate(self, example: Example, verdict: Abstained, *, deadline_s: float | None = None) -> Verdict:
         """The larger one's decision, or the default's. `deadline_s` is on the monotonic clock."""
+        if self._larger is None:
+            return self._to_people(verdict)
         began = time.monotonic()
-        said = await (
-            self._to_people(example, verdict) if self._larger is None else self._larger.ask(example, deadline_s)
-        )
+        said = await self._larger.ask(example, deadline_s)
         latency_ms = verdict.latency_ms + (time.monotonic() - began) * 1000
         if isinstance(said, Silence):
-            return replace(self._by_default(verdict, said.code), latency_ms=latency_ms)
-        if isinstance(said, Abstained):
-            return replace(said, latency_ms=latency_ms)
+            return replace(self._by_default(verdict, _BY_DEFAULT, said.code), latency_ms=latency_ms)
         route = f"escalation.{self._escalation.to}"
         return replace(said, judge=self.version.id, route=route, reason_code="in-band", latency_ms=latency_ms)
 
-    async def _to_people(self, example: Example, verdict: Abstained) -> Abstained | Silence:
-        if self._people is None:
-            return Silence(code="not-configured")
-        try:
-            await self._people.put(example, verdict)
-        except Exception:  # a queue that is lost must not take the request with it
-            return Silence(code="queue-lost")
-        return replace(verdict, route="escalation.human", reason_code="in-band")
+    def _to_people(self, verdict: Abstained) -> Decided | Abstained:
+        if self._no_people:
+            return self._by_default(verdict, _BY_DEFAULT, "not-configured")
+        return self._by_default(verdict, BY_PEOPLE, AWAITING_PERSON)
 
-    def _by_default(self, verdict: Abstained, code: str) -> Decided | Abstained:
+    def _by_default(self, verdict: Abstained, route: str, code: str) -> Decided | Abstained:
         label = self._default_label(verdict)
         if label is None:
-            return replace(verdict, route="escalation.default", reason_code=code)
+            return replace(verdict, route=route, reason_code=code)
         return Decided(
             label=label,
             probability=verdict.probabilities[label],
@@ -80,7 +77,7 @@ class Escalator:
             judge=verdict.judge,
             latency_ms=verdict.latency_ms,
             mode=verdict.mode,
-            route="escalation.default",
+            route=route,
             truncated_tokens=verdict.truncated_tokens,
             reason_code=code,
         )

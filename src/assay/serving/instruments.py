@@ -16,6 +16,7 @@ from assay.serving.traffic import Traffic
 from assay.store.verdicts import GivenVerdict
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+OVERHEAD_BUCKETS_S = (0.00025, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.025, 0.1, 1.0)
 
 
 class Instruments:
@@ -41,7 +42,7 @@ class Instruments:
         self._overhead = Histogram(
             "assay_overhead_seconds",
             "Service time less the judge's own.",
-            buckets=BUCKETS_S,
+            buckets=OVERHEAD_BUCKETS_S,
             registry=self.registry,
         )
         self._truncated = Counter(
@@ -62,6 +63,12 @@ class Instruments:
         )
         self._problems = Gauge(
             "assay_judge_problem", "1 where a judge version could not be loaded.", ("version",), registry=self.registry
+        )
+        self._late_spans = Counter(
+            "assay_late_spans",
+            "Spans that came after their trace or session was judged.",
+            ("judge", "policy"),
+            registry=self.registry,
         )
         self.moves = Counter("assay_alias_moves", "Changes of aliases that took effect.", registry=self.registry)
 
@@ -88,6 +95,11 @@ class Instruments:
     def refused(self, priority: Priority, code: str) -> None:
         """A request was not let in."""
         self._refused.labels(priority.name.lower(), code).inc()
+
+    def late_spans(self, judge: str, policy: str, spans: int) -> None:
+        """Spans came after their trace or session was judged."""
+        if spans:
+            self._late_spans.labels(judge, policy).inc(spans)
 
     def http(self, path: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered."""

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from assay.schema.errors import AssayError, ConflictError
+from assay.schema.errors import ConflictError
 from assay.store import events
 from assay.store.database import Database
 from assay.store.events import Event
@@ -53,7 +53,7 @@ class Intake:
         for new, done in together:
             try:
                 await asyncio.to_thread(self._write, new)
-            except AssayError as error:
+            except Exception as error:
                 _end(done, error)
             else:
                 _end(done, None)

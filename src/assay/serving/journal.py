@@ -18,6 +18,7 @@ from assay.schema.errors import AssayError
 
 _CUT_ABOVE_BYTES = 1 << 20  # an idle journal is emptied when it has grown to this
 _READ_ROWS = 500
+DAMAGED = ".damaged"
 
 
 class Journal:
@@ -63,7 +64,9 @@ class Journal:
 
 
 def rows_left(path: Path) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a dead process's journal, some hundred at a time. A last line that was cut was never acknowledged."""
+    """The rows of a dead process's journal, some hundred at a time. A last line that was cut was never acknowledged;
+    lines that cannot be read are set aside in a file beside it, `NAME.damaged`.
+    """
     if not path.exists():
         return
     batch: list[dict[str, Any]] = []
@@ -71,7 +74,12 @@ def rows_left(path: Path) -> Iterator[list[dict[str, Any]]]:
         for line in file:
             if not line.endswith(b"\n"):
                 break
-            batch.append(json.loads(line))
+            try:
+                batch.append(json.loads(line))
+            except ValueError:  # the power failed in the middle of a write; what is behind it may be whole
+                with path.with_suffix(DAMAGED).open("ab") as aside:
+                    aside.write(line)
+                continue
             if len(batch) >= _READ_ROWS:
                 yield batch
                 batch = []

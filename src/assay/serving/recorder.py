@@ -13,17 +13,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from assay.schema.errors import AssayError, OverloadedError
 from assay.schema.example import Example
 from assay.serving.asked import VerdictGiven
-from assay.serving.journal import Journal, rows_left
+from assay.serving.journal import DAMAGED, Journal, rows_left
 from assay.serving.process import ServingProcess
-from assay.store import verdicts
-from assay.store.database import Database
+from assay.store import awaiting, verdicts
+from assay.store.database import Connection, Database
 
 BATCH_ROWS = 500
 MAX_WAITING = 200_000  # rows; some 300 MB. Above it the server says so rather than going on without a database
@@ -96,9 +96,11 @@ class Recorder:
         found = 0
         for rows in rows_left(journal):
             with self._database.begin() as connection:
-                verdicts.add(connection, rows)
+                write(connection, rows)
             found += len(rows)
         journal.unlink(missing_ok=True)
+        if journal.with_suffix(DAMAGED).exists():
+            _log.error("lines of a journal cannot be read", extra={"file": journal.with_suffix(DAMAGED).name})
         return found
 
     def close(self) -> None:
@@ -129,7 +131,7 @@ class Recorder:
         batch = [self._waiting[place] for place in range(min(len(self._waiting), BATCH_ROWS))]
         try:
             with self._database.begin() as connection:
-                verdicts.add(connection, batch)
+                write(connection, batch)
         except Exception as error:
             problem = error.problem if isinstance(error, AssayError) else f"{type(error).__name__}"
             if problem != self.problem:
@@ -143,3 +145,12 @@ class Recorder:
             self._moved += len(batch)
             self._journal.forget(len(batch))
         return True
+
+
+def write(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows of verdicts; what was escalated to people comes to their queue with them, or not at all."""
+    verdicts.add(connection, rows)
+    for verdict_id, error in awaiting.add(connection, rows).items():
+        _log.error(
+            "a verdict did not come to the queue for people", extra={"verdict": verdict_id, "problem": error.problem}
+        )

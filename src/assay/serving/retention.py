@@ -5,11 +5,11 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from assay.schema.errors import AssayError
-from assay.store import answers, deliveries, events, verdicts
+from assay.store import answers, awaiting, deliveries, events, verdicts
 from assay.store.database import Database
 
 EVERY_S = 3600.0
-FORGETTING = (verdicts.forget_before, events.forget_before, deliveries.forget_before)
+FORGETTING = (verdicts.forget_before, awaiting.forget_before, events.forget_before, deliveries.forget_before)
 ANSWERS_DAYS = 1  # how long an Idempotency-Key holds
 
 _log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
     rungs = Rungs(clients={"default": LlmClient(endpoint)}, prices=read_prices(), spending=ledger)
     chain = rungs.chain(version, folder)
-    escalator = rungs.escalator(version, larger=None, people=None)
+    escalator = rungs.escalator(version, larger=None)
 
 A version may name an endpoint that assay.toml lacks, or a rule file that cannot be read: such a rung is silent, and
 `missing` says why. Judges that ask one model at one endpoint share its breaker.
@@ -20,7 +20,7 @@ from assay.schema.errors import AssayError
 from assay.schema.fallback import LlmRung, RulesRung
 from assay.schema.judge_version import JudgeVersion
 from assay.serving.breaker import Breaker, Breakers
-from assay.serving.escalation import Escalator, HumanQueue
+from assay.serving.escalation import NO_QUEUE, Escalator
 from assay.serving.fallback import FallbackChain
 from assay.serving.rung import ReadyRung, TimedJudge
 
@@ -52,11 +52,12 @@ class Rungs:
         return FallbackChain(version, rungs)
 
     def escalator(
-        self, version: JudgeVersion, *, larger: TimedJudge | None = None, people: HumanQueue | None = None
+        self, version: JudgeVersion, *, larger: TimedJudge | None = None, no_people: str = NO_QUEUE
     ) -> Escalator | None:
         """The escalator of a version, None where it declares no escalation.
 
-        `larger` is the running judge that `escalation.judge` names, `people` the queue for people.
+        `larger` is the running judge that `escalation.judge` names; `no_people` says why people cannot be asked here,
+        empty where they can.
         """
         escalation = version.escalation
         if escalation is None:
@@ -72,7 +73,7 @@ class Rungs:
                 breaker=self.breakers.of(f"judge/{escalation.judge}"),
                 missing="" if larger is not None else f"the judge {escalation.judge} does not run here",
             )
-        return Escalator(version, escalation, rung, people)
+        return Escalator(version, escalation, rung, no_people)
 
     async def close(self) -> None:
         """Close the connections of the running event loop."""

@@ -80,11 +80,14 @@ class Service:
         table = self.table  # aliases may move meanwhile; this request sees one state of them
         routes = [self._route(table, ref, asked) for ref in asked.judges]
         tokens = estimated_tokens(_chars(asked), len(routes))
-        with self.admission.admitted(tokens=tokens, priority=asked.priority, left_s=asked.deadline_s - began):
+        left_s = asked.deadline_s - began
+        with self.admission.admitted(tokens=tokens, priority=asked.priority, left_s=left_s) as admitted:
             if len(routes) == 1:  # a task costs more than it brings
                 verdicts = [await self._verdict(asked, routes[0], began)]
             else:
                 verdicts = await asyncio.gather(*(self._verdict(asked, route, began) for route in routes))
+            fallen = sum(one.given.verdict.route.startswith("fallback") for one in verdicts)
+            admitted.done_tokens -= tokens * fallen // len(verdicts)
         await keeps.keep(tuple(verdicts))
         for route, one in zip(routes, verdicts, strict=True):
             self._instruments.answered(one.given, asked)
@@ -97,7 +100,7 @@ class Service:
             verdict = await _judged(ready, example, asked)
             if verdict.reason_code == EngineLostError.code:
                 await self.judges.lose(ready)
-            if isinstance(verdict, Abstained) and ready.escalator is not None:
+            if isinstance(verdict, Abstained) and ready.escalator is not None and route.role != "shadow":
                 verdict = await ready.escalator.escalate(example, verdict, deadline_s=asked.deadline_s)
         given = GivenVerdict(
             id=_verdict_id(asked, ready.version.id, route),

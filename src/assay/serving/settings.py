@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from assay.schema.errors import InputError, shown
 from assay.schema.records import record_from
+from assay.store.events import LateSpans
 
 PositiveAction: TypeAlias = Literal["flag", "block"]
 
@@ -40,8 +41,9 @@ class ServingSettings:
 
     `deadline_ms` holds for a guardrail's request that names none, `event_deadline_ms` for one verdict of an event.
     `max_tokens_in_flight` bounds admission, `memory_mb` what judges may take. With `keep_text` the redacted text stands
-    with its verdict. A trace is judged when nothing of it came for `trace_quiet_s`, a session after `session_quiet_s`.
-    `otlp_endpoint` is a collector that is told of every verdict.
+    with its verdict. A trace is judged when nothing of it came for `trace_quiet_s`, a session after `session_quiet_s`;
+    spans that come after that are judged `apart` from the others, or dropped. `otlp_endpoint` is a collector that is
+    told of every verdict.
     """
 
     deadline_ms: int = 1000
@@ -59,6 +61,7 @@ class ServingSettings:
     requests_per_minute: int = 60_000
     trace_quiet_s: float = 5.0
     session_quiet_s: float = 60.0
+    late_spans: LateSpans = "apart"
     trace_judges: tuple[str, ...] = ()
     otlp_endpoint: str | None = None
     judges: Mapping[str, JudgeSettings] = field(default_factory=dict)

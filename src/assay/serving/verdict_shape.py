@@ -2,11 +2,16 @@
 
 from typing import Any
 
+from assay.schema.records import to_jsonable
+from assay.schema.verdict import BY_PEOPLE
+from assay.store.awaiting import Awaiting
 from assay.store.verdicts import GivenVerdict
 
+_NOT_YET: dict[str, Any] = {"state": "awaiting", "queue": None, "position": None, "label": None, "answers": []}
 
-def plain_verdict(given: GivenVerdict) -> dict[str, Any]:
-    """A verdict as callers see it. What a kind does not have is null."""
+
+def plain_verdict(given: GivenVerdict, awaiting: Awaiting | None = None) -> dict[str, Any]:
+    """A verdict as callers see it. What a kind does not have is null. `awaiting` is where it stands with people now."""
     verdict = given.verdict
     label = probability = reason = mode = None
     probabilities: dict[str, float] = {}
@@ -41,4 +46,13 @@ def plain_verdict(given: GivenVerdict) -> dict[str, Any]:
         "trace_id": given.trace_id,
         "span_id": given.span_id,
         "created_at": given.created_at,
+        "person": _plain_person(given, awaiting),
     }
+
+
+def _plain_person(given: GivenVerdict, awaiting: Awaiting | None) -> dict[str, Any] | None:
+    """What people have made of an escalated verdict; nothing yet where it has just been given."""
+    if awaiting is not None:
+        plain: dict[str, Any] = to_jsonable(awaiting)
+        return {name: plain[name] for name in _NOT_YET}
+    return dict(_NOT_YET) if given.verdict.route == BY_PEOPLE and given.role != "shadow" else None

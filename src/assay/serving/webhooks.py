@@ -12,6 +12,7 @@ import hmac
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import httpx
 
@@ -57,10 +58,9 @@ class Webhooks:
                 if sent:
                     continue
                 self._woken.clear()
-                try:
-                    await asyncio.wait_for(self._woken.wait(), IDLE_S)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_S):  # wait_for can swallow a cancellation (Python 3.11)
+                        await self._woken.wait()
 
     async def step(self, client: httpx.AsyncClient) -> int:
         """Try what is due. Returns how many were tried."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from assay.schema.example import Example
 from assay.schema.ids import canonical_json, new_id, utc_now
 from assay.schema.verdict import Failed
 from assay.serving.asked import Asked, VerdictGiven
-from assay.serving.recorder import Recorder
+from assay.serving.recorder import Recorder, write
 from assay.serving.service import Service
 from assay.serving.verdict_shape import plain_verdict
 from assay.store import deliveries, events, verdicts
@@ -55,11 +56,18 @@ class _Gathers:
 
 class Worker:
     """One worker of one process. `owner` is the process's name, which its leases carry; `finished` is called when
-    events are, for there may be something to deliver.
+    events are, for there may be something to deliver; `clock` gives seconds since 1970.
     """
 
     def __init__(
-        self, database: Database, service: Service, recorder: Recorder, owner: str, finished: Callable[[], None]
+        self,
+        database: Database,
+        service: Service,
+        recorder: Recorder,
+        owner: str,
+        finished: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._service = service
@@ -68,6 +76,7 @@ class Worker:
         self._lease_s = service.settings.lease_s
         self._woken = asyncio.Event()
         self._finished = finished
+        self._clock = clock
 
     def wake(self) -> None:
         """There may be work."""
@@ -84,10 +93,9 @@ class Worker:
                 continue
             if not worked:
                 self._woken.clear()
-                try:
-                    await asyncio.wait_for(self._woken.wait(), IDLE_S)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_S):  # wait_for can swallow a cancellation (Python 3.11)
+                        await self._woken.wait()
 
     async def step(self) -> int:
         """Judge one batch. Returns how many events there were. Raises AssayError (the database)."""
@@ -113,6 +121,9 @@ class Worker:
                 await self._ask(event, ref, gathers)
             except AssayError as error:
                 gathers.found.append(self._failed(event, ref, error))
+            except Exception:  # the other events of the batch must not be taken along
+                _log.exception("an event broke", extra={"event": event.id, "judge": ref})
+                gathers.found.append(self._failed(event, ref, AssayError("Assay made a mistake.")))
         return _Judged(event=event, verdicts=tuple(gathers.found))
 
     async def _ask(self, event: Event, ref: str, gathers: _Gathers) -> None:
@@ -176,7 +187,7 @@ class Worker:
         with self._database.begin() as connection:
             mine = events.finish(connection, self._owner, kept)
             done = [one for one in work if one.event.id in mine]
-            verdicts.add(connection, [row for one in done for row in self._recorder.rows(one.verdicts)])
+            write(connection, [row for one in done for row in self._recorder.rows(one.verdicts)])
             deliveries.add(connection, [_delivery(one) for one in done if one.event.body.get("webhook")])
 
     def _claim(self) -> tuple[Event, ...]:
@@ -196,7 +207,7 @@ class Worker:
             events.renew(connection, self._lease())
 
     def _lease(self) -> Lease:
-        return Lease(owner=self._owner, now_s=time.time(), length_s=self._lease_s)
+        return Lease(owner=self._owner, now_s=self._clock(), length_s=self._lease_s)
 
 
 def _kept(body: Mapping[str, Any]) -> dict[str, Any]:

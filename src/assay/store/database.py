@@ -32,6 +32,8 @@ __all__ = [
 
 BUSY_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10
+# libpq's: a network that swallows everything is noticed within seconds, not after the two hours of TCP's own default
+TCP_PATIENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 TURN_TIMEOUT_S = 5.0
 _SWITCH_RETRY_S = 0.02
 _BEGIN = "assay_begin"  # execution option: the statement that opens a transaction on SQLite
@@ -122,7 +124,9 @@ def _engine(url: URL, busy_timeout_s: float) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        engine = create_engine(url, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}, pool_pre_ping=True)
+        engine = create_engine(
+            url, connect_args={"connect_timeout": CONNECT_TIMEOUT_S, **TCP_PATIENCE}, pool_pre_ping=True
+        )
     except ModuleNotFoundError:
         raise MissingExtraError(
             "A Postgres database needs the psycopg driver.", next_step="pip install 'assay[postgres]'"

@@ -36,6 +36,8 @@ from assay.store.leases import Lease, lease_columns
 from assay.store.tables import KEY, check_key, insert_new, metadata, sequence_column, time_column
 
 EventState: TypeAlias = Literal["waiting", "done"]
+LateSpans: TypeAlias = Literal["apart", "drop"]
+MOST_SPANS = 500  # of one event: a session that never ends is judged in parts
 LONGEST_WAIT_S = 86_400.0  # an event that is ready later than this from now was written before the clock was set back
 
 events = Table(
@@ -117,31 +119,36 @@ def finish(connection: Connection, owner: str, kept: Mapping[str, Mapping[str, A
     return finished
 
 
-def gather(connection: Connection, event: Event, spans: Sequence[Mapping[str, Any]]) -> None:
+def gather(connection: Connection, event: Event, spans: Sequence[Mapping[str, Any]], late: LateSpans = "apart") -> int:
     """Add spans to the event of their trace or session, which is ready when it says; or begin one with them.
 
-    One that is being judged, or was, takes no more: spans that come later make an event of their own, `ID:2`. A
-    span that is known (by its `span_id`) is not taken twice.
+    A span that is known (by its `span_id`) is not taken twice. One that is being judged, or was, takes no more: spans
+    that come later are late. They make an event of their own, `ID:2` (`late` = apart), or are left out (drop). An event
+    of MOST_SPANS is full, and the next one is begun. Returns how many spans were late.
     """
     if connection.dialect.name == "postgresql":  # on SQLite a write transaction keeps everybody else out
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:id))"), {"id": event.id})
     left = {str(span["span_id"]): span for span in spans}
+    is_late = False
     for number in itertools.count(1):
         here = event.id if number == 1 else f"{event.id}:{number}"
         row = connection.execute(select(events).where(events.c.id == here).with_for_update()).mappings().first()
-        body = None if row is None else json.loads(row["body"])
-        left = {key: span for key, span in left.items() if body is None or key not in body["span_ids"]}
-        if not left:
-            return
-        if row is None or body is None:
+        if row is None:
             body = {**event.body, "spans": list(left.values()), "span_ids": list(left)}
             add(connection, [replace(event, id=here, body=body)])
-            return
-        if row["state"] == "waiting" and row["owner"] is None:
-            body = {**body, "spans": [*body["spans"], *left.values()], "span_ids": [*body["span_ids"], *left]}
-            grown = {"body": canonical_json(body), "ready_at": event.ready_at_s}
-            connection.execute(update(events).where(events.c.id == here).values(grown))
-            return
+            break
+        body = json.loads(row["body"])
+        left = {key: span for key, span in left.items() if key not in body.get("span_ids", ())}
+        if not left:
+            return 0
+        is_open = row["state"] == "waiting" and row["owner"] is None and "spans" in body
+        if is_open and len(body["span_ids"]) < MOST_SPANS:
+            _grow(connection, here, body, left, event.ready_at_s)
+            break
+        is_late = is_late or (not is_open and 0 < len(body.get("span_ids", ())) < MOST_SPANS)
+        if is_late and late == "drop":
+            break
+    return len(left) if is_late else 0
 
 
 def get(connection: Connection, event_id: str) -> Event:
@@ -161,6 +168,18 @@ def forget_before(connection: Connection, created_at: str) -> int:
     """Delete the done events that are older than a time. Returns how many."""
     old = and_(events.c.state == "done", events.c.created_at < created_at)
     return connection.execute(delete(events).where(old)).rowcount
+
+
+def _grow(
+    connection: Connection,
+    event_id: str,
+    body: Mapping[str, Any],
+    more: Mapping[str, Mapping[str, Any]],
+    ready_at_s: float,
+) -> None:
+    grown = {**body, "spans": [*body["spans"], *more.values()], "span_ids": [*body["span_ids"], *more]}
+    values = {"body": canonical_json(grown), "ready_at": ready_at_s}
+    connection.execute(update(events).where(events.c.id == event_id).values(values))
 
 
 def _row(event: Event) -> dict[str, Any]:

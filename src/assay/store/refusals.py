@@ -9,11 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from assay.schema.errors import AssayError, InputError, IntegrityError, shown
 
 _BUSY = ("database is locked", "database table is locked", "lock timeout", "deadlock detected")
-_UNREACHABLE = ("unable to open database file", "connection", "does not exist", "authentication failed")
+_UNREACHABLE = (
+    "unable to open database file",
+    "connection",
+    "does not exist",
+    "authentication failed",
+    "the database system is",  # starting up, shutting down, in recovery mode
+)
 _FOREIGN = ("file is not a database", "disk image is malformed")
 
 
@@ -24,10 +31,14 @@ def as_refusals(where: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise InputError(f"The database {where} does not take a value.", got=shown(_said(error))) from error
+    except PoolTimeoutError as error:
+        raise _refusal(where, "no connection came free in time") from error
     except (OperationalError, sqlite3.OperationalError) as error:
         raise _refusal(where, _said(error)) from error
     except (DBAPIError, sqlite3.DatabaseError) as error:
         said = _said(error)
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise _refusal(where, said or "the connection was lost") from error
         if not any(sign in said for sign in _FOREIGN):
             raise
         raise IntegrityError(

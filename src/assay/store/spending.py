@@ -137,3 +137,9 @@ def in_month(connection: Connection, month: str) -> tuple[Spent, ...]:
     columns = [column for column in spending.c if column.name != "changed_at"]
     rows = select(*columns).where(spending.c.month == month).order_by(spending.c.purpose, spending.c.model)
     return tuple(Spent(**row) for row in connection.execute(rows).mappings())
+
+
+def total(connection: Connection, purpose: str) -> int:
+    """What a purpose has cost over all months, in millionths of a US dollar."""
+    spent = select(func.coalesce(func.sum(spending.c.micro_usd), 0)).where(spending.c.purpose == purpose)
+    return int(connection.scalar(spent) or 0)

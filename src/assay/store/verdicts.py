@@ -97,6 +97,7 @@ class VerdictQuery:
     kind: str | None = None
     label: str | None = None
     role: str | None = None
+    route: str | None = None
     since: str | None = None
     until: str | None = None
     before: int | None = None
@@ -145,7 +146,7 @@ def get(connection: Connection, verdict_id: str) -> StoredVerdict:
 def find(connection: Connection, query: VerdictQuery) -> tuple[StoredVerdict, ...]:
     """The newest verdicts that match, newest first."""
     wanted = _selected().order_by(verdicts.c.sequence.desc()).limit(query.limit)
-    for name in ("name", "judge", "request_id", "event_id", "trace_id", "kind", "label", "role"):
+    for name in ("name", "judge", "request_id", "event_id", "trace_id", "kind", "label", "role", "route"):
         value = getattr(query, name)
         if value is not None:
             wanted = wanted.where(verdicts.c[name] == value)

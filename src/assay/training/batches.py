@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+import numpy as np
 import torch
 from torch.utils.data import Sampler
 
@@ -21,10 +22,14 @@ POOL_BATCHES = 32
 
 
 class TrainingRow(TypedDict):
-    """One row for the Trainer: `row_length` of its tokens are what a judge will read, the rest is what to say next."""
+    """One row for the Trainer: `row_length` of its tokens are what a judge will read, the rest is what to say next.
+
+    `shares` of the labels are what the loss is taken against, `labels` is the one that accuracy is.
+    """
 
     input_ids: tuple[int, ...]
     labels: int
+    shares: tuple[float, ...]
     row_length: int
     adapter_from: int
 
@@ -38,13 +43,16 @@ class Continuation:
 
 
 def training_rows(
-    rows: Sequence[TokenRow], targets: Sequence[int], continuations: Sequence[Continuation | None] | None = None
+    rows: Sequence[TokenRow],
+    targets: np.ndarray,  # (n, k), shares of the labels in the order of the scale
+    continuations: Sequence[Continuation | None] | None = None,
 ) -> list[TrainingRow]:
-    """Token rows with their targets (indices of the scale's labels), and what comes after them where something does."""
+    """Token rows with their targets, and what comes after them where something does."""
     return [
         TrainingRow(
             input_ids=row.ids if more is None else (*row.ids, more.label_token, *more.said),
-            labels=target,
+            labels=int(np.argmax(target)),
+            shares=tuple(target.tolist()),
             row_length=len(row.ids),
             adapter_from=row.adapter_from,
         )
@@ -69,7 +77,8 @@ class Collator:
         self._pad_id = pad_id
 
     def __call__(self, rows: Sequence[TrainingRow]) -> dict[str, torch.Tensor]:
-        """`input_ids`, `attention_mask`, `said` (batch, longest); `labels`, `row_length`, `adapter_from` (batch,).
+        """`input_ids`, `attention_mask`, `said` (batch, longest); `shares` (batch, k); `labels`, `row_length`,
+        `adapter_from` (batch,).
 
         `said` is true where the next token is one that the model learns to say.
         """
@@ -80,6 +89,7 @@ class Collator:
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "labels": torch.tensor([row["labels"] for row in rows]),
+            "shares": torch.tensor([row["shares"] for row in rows], dtype=torch.float32),
             "row_length": row_lengths,
             "adapter_from": torch.tensor([row["adapter_from"] for row in rows]),
             "said": (places >= row_lengths[:, None]) & (places < lengths[:, None] - 1),

@@ -25,6 +25,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from assay.datasets.soft_targets import uncertain
 from assay.models.small_judge_model import DecoderModel, SmallJudgeModel
 from assay.schema.criterion import Scale
 from assay.schema.judge_version import Dtype
@@ -50,6 +51,7 @@ class Fit:
     rows_per_s: float
     tokens: int  # read in training, padding not counted
     explained_rows: int  # of the training rows, those with an explanation
+    uncertain_rows: int  # of the training rows, those whose target is shared by several labels
     resumed_from_epoch: int | None
     dtype: str
     device: str
@@ -76,7 +78,7 @@ class JudgeTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
     ) -> Any:
         """Our loss; the Trainer's hook."""
-        labels, said = inputs["labels"], inputs["said"]
+        said = inputs["said"]
         speaks = isinstance(self._module, DecoderModel)
         wanted = {name: inputs[name] for name in ("row_length", "adapter_from")} if speaks else {}
         explained = speaks and bool(said.any())
@@ -84,7 +86,7 @@ class JudgeTrainer(Trainer):
             logits, following = model(inputs["input_ids"], inputs["attention_mask"], said=said, **wanted)
         else:
             logits = model(inputs["input_ids"], inputs["attention_mask"], **wanted)
-        loss = loss_of(logits, labels, self._weights.to(logits.device), self._table.to(logits.device))
+        loss = loss_of(logits, inputs["shares"], self._weights.to(logits.device), self._table.to(logits.device))
         if explained:
             loss = loss + self._explanation_weight * said_loss(following, inputs["input_ids"], said)
         return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
@@ -183,10 +185,10 @@ def fit_model(
 def _trainer(
     model: SmallJudgeModel, data: TrainingData, settings: TrainingSettings, arguments: TrainingArguments
 ) -> JudgeTrainer:
-    targets = np.array([row["labels"] for row in data.train])
+    shares = np.array([row["shares"] for row in data.train])
     trainer = JudgeTrainer(
         data.scale,
-        class_weights(targets, len(data.scale.labels), balanced=settings.class_balance),
+        class_weights(shares, balanced=settings.class_balance),
         LengthGroupedSampler([len(row["input_ids"]) for row in data.train], settings.batch_size, settings.seed),
         settings.explanation_weight,
         model=model,
@@ -297,6 +299,7 @@ def _fit_of(
         rows_per_s=len(train) * here / seconds,
         tokens=finished * sum(len(row["input_ids"]) for row in train),
         explained_rows=sum(len(row["input_ids"]) > row["row_length"] for row in train),
+        uncertain_rows=int(uncertain(np.array([row["shares"] for row in train])).sum()),
         resumed_from_epoch=resumed,
         dtype=dtype,
         device=str(trainer.args.device),

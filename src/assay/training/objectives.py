@@ -1,8 +1,10 @@
 """Objectives: what training minimises.
 
-Binary and categorical scales: cross-entropy, weighted by class. Ordinal scales: cross-entropy against soft targets
-that fall off with the distance between levels, so that a near miss costs less (Diaz & Marathe, "Soft Labels for
-Ordinal Regression", CVPR 2019). Explanations add the mean cross-entropy of their tokens, weighted.
+A row's target is a distribution over the labels: all on one label, or, with soft targets, what its labellers said. It
+counts as so many fractional rows, one a label, each weighed by its class. Binary and categorical scales:
+cross-entropy. Ordinal scales: cross-entropy against a distribution that falls off with the distance between levels, so
+that a near miss costs less (Diaz & Marathe, "Soft Labels for Ordinal Regression", CVPR 2019). Explanations add the mean
+cross-entropy of their tokens, weighted.
 """
 
 import numpy as np
@@ -14,16 +16,19 @@ from assay.schema.criterion import Scale
 ORDINAL_SHARPNESS = 2.0  # soft target of a neighbouring level: about e^-2 of the true one's
 
 
-def class_weights(targets: np.ndarray, classes: int, *, balanced: bool) -> torch.Tensor:
-    """Weight of each class: n / (k · n_c), so that each class weighs the same in all; ones when not balanced.
+def class_weights(shares: np.ndarray, *, balanced: bool) -> torch.Tensor:  # (n, k) -> (k,)
+    """Weight of each class: n / (k · n_c), n_c the sum of its shares (at least 1), so that each class weighs the same
+    in all; ones when not balanced.
 
-    >>> class_weights(np.array([0, 0, 0, 1]), 2, balanced=True).tolist()
+    >>> class_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), balanced=True).tolist()
+    [0.6666666865348816, 2.0]
+    >>> class_weights(np.array([[0.75, 0.25]] * 4), balanced=True).tolist()
     [0.6666666865348816, 2.0]
     """
+    n, classes = shares.shape
     if not balanced:
         return torch.ones(classes)
-    counts = np.bincount(targets, minlength=classes)
-    return torch.tensor(len(targets) / (classes * np.maximum(counts, 1)), dtype=torch.float32)
+    return torch.tensor(n / (classes * np.maximum(shares.sum(axis=0), 1)), dtype=torch.float32)
 
 
 def target_table(scale: Scale) -> torch.Tensor:
@@ -40,14 +45,18 @@ def target_table(scale: Scale) -> torch.Tensor:
 
 def loss_of(
     logits: torch.Tensor,  # (batch, k)
-    labels: torch.Tensor,  # (batch,) int64
+    shares: torch.Tensor,  # (batch, k), rows sum to 1
     weights: torch.Tensor,  # (k,)
     table: torch.Tensor,  # (k, k)
 ) -> torch.Tensor:
-    """Weighted mean cross-entropy of a batch: Σ w_y · CE(table_y, softmax(logits)) / Σ w_y."""
-    row_loss = nn.functional.cross_entropy(logits.float(), table[labels], reduction="none")
-    row_weight = weights[labels]
-    return (row_loss * row_weight).sum() / row_weight.sum()
+    """Weighted mean cross-entropy of a batch: Σ q_ic w_c CE(table_c, softmax(logits_i)) / Σ q_ic w_c, over rows i and
+    labels c, q the shares.
+
+    A row whose shares are all on one label y counts w_y · CE(table_y, ·), as it would without soft targets.
+    """
+    copies = shares * weights
+    wanted = (copies[:, :, None] * table).sum(dim=1)  # not a matrix product: autocast would round it to bfloat16
+    return -(wanted * nn.functional.log_softmax(logits.float(), dim=1)).sum() / copies.sum()
 
 
 def said_loss(

@@ -2,14 +2,14 @@
 
 `settings_for(backbone, method)` gives the defaults; every field can be overridden. What is here changes the weights, so
 all of it enters the judge version (a version from before a setting existed was trained with its default: `lora_layers`
-all, no explanations).
+all, no explanations, hard targets).
 """
 
 import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from assay.models.backbone import Backbone
 from assay.models.lora import DEFAULT_RANK
@@ -18,6 +18,7 @@ from assay.schema.errors import InputError, shown
 from assay.schema.judge_version import Layout, Method
 from assay.schema.records import record_from
 
+Targets: TypeAlias = Literal["hard", "soft"]
 DEFAULT_METHOD: Method = "lora"  # on small label sets as good as `full` or better, see docs/LOG.md
 SMALL_PARAMETERS = 100_000_000
 LARGE_PARAMETERS = 1_000_000_000
@@ -56,6 +57,7 @@ class TrainingSettings:
     weight_decay: float = 0.01
     warmup_share: float = 0.1
     class_balance: bool = True
+    targets: Targets = "hard"  # or soft: what a row's labellers said, not only what came out
     seed: int = 0
 
     def __post_init__(self) -> None:

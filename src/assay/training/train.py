@@ -18,11 +18,13 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from transformers import set_seed
 
 from assay.datasets.frozen_rows import rows_of
+from assay.datasets.soft_targets import hard_targets
 from assay.inference.torch.device import best_dtype
 from assay.judging.slm import SmallJudge
 from assay.metrics.intervals import Estimate
@@ -44,8 +46,10 @@ from assay.training.batches import TrainingData, TrainingRow, training_rows
 from assay.training.calibration import Calibrated, DecisionSettings, calibrate, check_decision, uncalibrated
 from assay.training.explanations import Explaining, end_token_of, explanation_of
 from assay.training.loop import Fit, fit_model
+from assay.training.probes import add_probes
 from assay.training.renderings import rendering_for
 from assay.training.settings import DEFAULT_METHOD, TrainingSettings, settings_for
+from assay.training.taught import Taught, taught
 
 OnProgress = Callable[[str, int, int], None]  # stage, steps done, steps in all
 TRAINABLE_SCALES = ("binary", "categorical", "ordinal")
@@ -126,12 +130,14 @@ def train(
 ) -> TrainedJudge:
     """Train, calibrate, and store a judge version.
 
-    Raises InputError, NotFoundError (backbone), RefusedError (a policy that cannot be met), ConflictError (the same
-    training runs already).
+    Rows that no label decides teach where the targets are soft, and are left alone otherwise. Raises InputError,
+    NotFoundError (backbone), RefusedError (a policy that cannot be met, soft targets where every row has one opinion),
+    ConflictError (the same training runs already).
     """
     plan = _plan(dataset, request)
+    lessons = taught(rows, plan.criterion, plan.settings.targets)
     with _run_folder(runs, plan.digest) as run:
-        fit = _fit(plan, rows, run, on_progress)
+        fit = _fit(plan, lessons, rows_of(rows, "dev"), run, on_progress)
         staged = run / "judge"
         for name, path in request.files.items():
             shutil.copyfile(path, staged / name)
@@ -142,7 +148,10 @@ def train(
             on_progress("calibrate", 0, 1)
         judge = SmallJudge.load(draft, staged)
         calibrated = calibrate(judge, rows_of(rows, "calibration"), request.decision, plan.settings.seed)
-        version = dataclasses.replace(draft, calibration=calibrated.calibration, decision=calibrated.decision)
+        add_probes(judge, _tokens(plan, plan.backbone.load_tokenizer()), staged)
+        version = dataclasses.replace(
+            draft, calibration=calibrated.calibration, decision=calibrated.decision, files=_digests(staged)
+        )
         _write_record(staged, fit, calibrated, plan.settings)
         registry.add(staged, version)
     return TrainedJudge(version=version, fit=fit, calibrators=calibrated.candidates, base_rates=calibrated.base_rates)
@@ -192,11 +201,11 @@ def _run_folder(runs: Path, digest: str) -> Iterator[Path]:
         lock.release()
 
 
-def _fit(plan: _Plan, rows: Sequence[FrozenRow], run: Path, on_progress: OnProgress | None) -> Fit:
+def _fit(plan: _Plan, lessons: Taught, dev: Sequence[FrozenRow], run: Path, on_progress: OnProgress | None) -> Fit:
     set_seed(plan.settings.seed)
     backbone, criterion, rendering = plan.backbone, plan.criterion, plan.rendering
     tokenizer = backbone.load_tokenizer()
-    tokens = Tokens(tokenizer, backbone.family, criterion, rendering)
+    tokens = _tokens(plan, tokenizer)
     label_ids = tuple(rendering.label_tokens[label] for label in criterion.labels) if rendering.label_tokens else ()
     model = new_model(
         backbone,
@@ -210,8 +219,8 @@ def _fit(plan: _Plan, rows: Sequence[FrozenRow], run: Path, on_progress: OnProgr
         ),
     )
     data = TrainingData(
-        train=_split(tokens, criterion, rows_of(rows, "train"), _explaining(plan, tokens, tokenizer, rows)),
-        dev=_split(tokens, criterion, rows_of(rows, "dev")),
+        train=_split(tokens, lessons.rows, lessons.shares, _explaining(plan, tokens, tokenizer, lessons.rows)),
+        dev=_split(tokens, dev, hard_targets(dev, criterion)),
         scale=criterion.scale,
         pad_id=tokenizer.pad_token_id or 0,
     )
@@ -230,20 +239,21 @@ def _fit(plan: _Plan, rows: Sequence[FrozenRow], run: Path, on_progress: OnProgr
     return fit
 
 
+def _tokens(plan: _Plan, tokenizer: Any) -> Tokens:
+    return Tokens(tokenizer, plan.backbone.family, plan.criterion, plan.rendering)
+
+
 def _split(
-    tokens: Tokens, criterion: Criterion, rows: Sequence[FrozenRow], explaining: Explaining | None = None
+    tokens: Tokens, rows: Sequence[FrozenRow], shares: np.ndarray, explaining: Explaining | None = None
 ) -> list[TrainingRow]:
-    targets = [criterion.labels.index(row.target.value) for row in rows]
     token_rows = tokens.rows([row.example for row in rows])
-    return training_rows(
-        token_rows, targets, None if explaining is None else explaining.continuations(rows, token_rows)
-    )
+    return training_rows(token_rows, shares, None if explaining is None else explaining.continuations(rows, token_rows))
 
 
 def _explaining(plan: _Plan, tokens: Tokens, tokenizer: Any, rows: Sequence[FrozenRow]) -> Explaining | None:
     """None where no training row has an explanation, or none is to be learnt."""
     settings = plan.settings
-    explained = any(explanation_of(row) is not None for row in rows_of(rows, "train"))
+    explained = any(explanation_of(row) is not None for row in rows)
     if plan.backbone.family == "encoder" or settings.explanation_weight == 0 or not explained:
         return None
     return Explaining(

@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from assay.metrics.intervals import Estimate
 from assay.schema.gate import Gate, GateDecision
+from assay.schema.receipt import KindReceipt
 from assay.validation import wording
 from assay.validation.figures import all_figures
 from assay.validation.plain_text import plain
-from assay.validation.report import Contender, Report
+from assay.validation.report import Contender, DatasetSummary, Report
 
 GATE_NAMES = {
     "expert-labels": "Labelled by experts",
@@ -110,7 +111,28 @@ def label_words(report: Report) -> str:
         accepted = wording.listed([wording.WHOSE[source] for source in dataset.waiver.accept_labels], "or")
         rows = f"{dataset.waiver.min_test_per_class:,}"
         parts.append(f"Waiver given at the freeze: labels may be {accepted}; at least {rows} test rows of each class.")
-    return " ".join(parts)
+    return " ".join([*parts, *synthetic_words(dataset)])
+
+
+def synthetic_words(dataset: DatasetSummary) -> list[str]:
+    """How many rows nobody met in production, where they stand, and what experts said of the augmented ones."""
+    if not dataset.synthetic:
+        return []
+    places = wording.listed([f"{count:,} in {split}" for split, count in dataset.synthetic.items()])
+    words = [f"Synthetic rows: {places}."]
+    for receipt in dataset.receipts:
+        kinds = wording.listed([_kind_words(kind) for kind in receipt.kinds])
+        writer = "no language model" if receipt.generator is None else plain(receipt.generator.model, limit=40)
+        words.append(f"Augmented by {writer} (receipt {receipt.id}); experts agreed with {kinds}.")
+    if dataset.waiver is not None and dataset.waiver.synthetic != "none":
+        words.append(f"Waiver given at the freeze: {dataset.waiver.synthetic} synthetic rows may stand in every split.")
+    return words
+
+
+def _kind_words(kind: KindReceipt) -> str:
+    share = kind.agreement["share"]
+    bounds = wording.span(share["low"], share["high"])
+    return f"{kind.agreed:,} of {kind.sampled:,} {kind.kind} ({bounds})"
 
 
 def threshold_words(report: Report) -> str:

@@ -178,6 +178,8 @@ def _dataset_summary(dataset: DatasetVersion, test: Sequence[FrozenRow]) -> Data
         test_sources=sources,
         agreement=dataset.agreement,
         waiver=dataset.waiver,
+        receipts=dataset.receipts,
+        synthetic=dataset.synthetic,
     )
 
 

@@ -18,6 +18,8 @@ from assay.schema.criterion import Criterion
 from assay.schema.dataset import Waiver
 from assay.schema.errors import InputError, shown
 from assay.schema.judge_version import Decision
+from assay.schema.later_fields import later_field
+from assay.schema.receipt import Receipt
 from assay.schema.records import record_from, to_jsonable
 
 FORMAT = "report.v1"
@@ -59,6 +61,8 @@ class DatasetSummary:
     test_sources: Mapping[str, Mapping[str, int]]
     agreement: Mapping[str, Mapping[str, float]]
     waiver: Waiver | None
+    receipts: tuple[Receipt, ...] = later_field(())
+    synthetic: Mapping[str, int] = later_field({})
 
 
 @dataclass(frozen=True, kw_only=True)

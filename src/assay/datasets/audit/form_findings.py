@@ -1,5 +1,6 @@
 """Findings about the form of texts, in words: shortcuts, telling phrases, the sides of a pair."""
 
+import shlex
 from collections.abc import Sequence
 
 from assay.datasets.audit.finding import Finding, Kind
@@ -12,6 +13,8 @@ from assay.metrics.intervals import wilson
 MODEL_EXCESS = 0.05
 MODEL_LOW = 0.65
 _EVEN = 0.5
+_BUDGET = 200  # labels to begin with
+_SLICES: dict[Kind, str] = {"length": "length", "position": "turns"}
 _COUNTER = "collect or write examples that break the link, so that the label varies while this stays the same"
 _TITLES: dict[Kind, str] = {
     "length": "How long a text is tells by itself whether it is “{label}” ({feature})",
@@ -23,9 +26,8 @@ _TITLES: dict[Kind, str] = {
 }
 _ADVICE: dict[Kind, str] = {
     "length": "Balance the lengths: add short examples of the label that is long now, and long ones of the other.",
-    "position": "Check how the rows were collected: rows of one label came in one block. Shuffle, and look for a date "
-    "or an origin behind it.",
-    "source": "A source brings one label only. Collect the other label from the same source, or drop the source.",
+    "position": "Collect both labels among single answers and among conversations, or judge them by two criteria.",
+    "source": "A source brings mostly one label. Collect the other label from the same source, or drop the source.",
     "template": f"Rows were made from templates that give the label away: {_COUNTER}.",
     "punctuation": f"Formatting gives the label away: {_COUNTER}, or clean the texts before they are imported.",
     "language": "Collect both labels in each language, or train and report a judge for each.",
@@ -43,15 +45,31 @@ def shortcuts(alone: Sequence[Alone], name: str) -> list[Finding]:
             kind=one.kind,
             title=_TITLES[one.kind].format(feature=one.feature, label=one.label),
             harm=one.harm,
-            why=f"A judge that looks at nothing else would rank {one.auroc.value:.0%} of pairs rightly (50 % is "
-            "chance). "
-            f"{_pointing(one)} It will learn this first, and fail where the link does not hold.",
+            why=f"{_told(one)} {_pointing(one)} It fails where the link does not hold.",
             advice=_ADVICE.get(one.kind, ""),
-            command=f"assay probe {name} --rows 500",
+            command=_mend(one, name),
             estimate=one.auroc,
         )
         for one in found.values()
     ]
+
+
+def _mend(one: Alone, name: str) -> str:
+    """Label on both sides of the link; where nothing can be drawn by it, see whether the judge follows it."""
+    draw = f"assay data next --criterion {name} --budget {_BUDGET}"
+    if one.feature == "label source":
+        return draw
+    key = one.feature.removeprefix("meta.") if one.kind == "source" else _SLICES.get(one.kind)
+    if key is None:
+        return f"assay probe {name}@candidate --rows 500"
+    return f"{draw} --by coverage --slice {shlex.quote(key)}"
+
+
+def _told(one: Alone) -> str:
+    pairs = f"rank {one.auroc.value:.0%} of pairs rightly (50 % is chance)"
+    if one.kind == "source":
+        return f"Who knows nothing else would {pairs}. A judge is not shown it, but can learn how such texts look."
+    return f"A judge that looks at nothing else would {pairs}, and it will learn this first."
 
 
 def _pointing(one: Alone) -> str:
@@ -81,7 +99,7 @@ def phrases(words: Sequence[TellingWord], name: str) -> list[Finding]:
             advice=f"If they are an accident of the collection (a signature, a tag, a boilerplate): {_COUNTER}, or "
             "remove "
             "them before the import.",
-            command=f"assay probe {name} --remove {_quoted(best.ngram)}",
+            command=f"assay probe {name}@candidate --remove {shlex.quote(best.ngram)}",
             estimate=best.auroc,
             rows=best.rows,
         )
@@ -129,12 +147,8 @@ def sides(table: AuditTable, name: str) -> list[Finding]:
             why="A judge learns to prefer a side. Both sides should win equally often when pairs come in a random "
             "order.",
             advice="Swap the sides of a random half of the pairs (and their labels) before the import.",
-            command=f"assay probe {name} --rows 500",
+            command=f"assay data import FILE --criterion {name}",
             estimate=share,
             rows=first + second,
         )
     ]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,12 +1,18 @@
 """Findings about what the rows lack, in words: labels, experts, second opinions, and personal data too many."""
 
+import shlex
+
 from assay.datasets.audit.balance import RARE
 from assay.datasets.audit.finding import Finding
 from assay.datasets.audit.parts import Parts
+from assay.datasets.audit.personal import MAX_ROWS
 from assay.datasets.audit.table import AuditTable
 
 SHOWN_IDS = 20
 EXPERT_ROWS = 100
+_BUDGET = 200  # labels to begin with
+_MOST = 0.5
+_OPTIONAL_HARM = 0.05
 
 
 def balance(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
@@ -37,7 +43,7 @@ def balance(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                 why="The judge sees few examples of what it is to find, and every figure about them has a wide "
                 "interval.",
                 advice="Label where that answer is likelier; keep a uniform part, or rates cannot be estimated.",
-                command=f"assay data import FILE --criterion {name}",
+                command=f"{_draw(name)} --by uncertainty --judge {name}@candidate",
                 estimate=measured.rarest,
                 rows=measured.labels[rarest],
             )
@@ -54,7 +60,7 @@ def balance(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                     harm=key.v / 3,
                     why="A judge may learn the slice instead of the content, and its figures differ by slice.",
                     advice="Collect the scarce label in the slices that lack it; read the card by slice.",
-                    command=f"assay evaluate {name}@candidate",
+                    command=f"{_draw(name)} --by coverage --slice {shlex.quote(key.key)}",
                     rows=sum(one.n for one in key.shares),
                 )
             )
@@ -70,9 +76,10 @@ def missing(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                 Finding(
                     kind="missing",
                     title=f"{rows:,} rows have no {field}, which the criterion reads",
-                    harm=min(0.5, 0.5 * rows / len(table)),
-                    why="The judge is asked about something it is not shown.",
-                    advice="Import the field, or take it out of `reads` under a new version.",
+                    harm=_harm_of_blanks(rows / len(table)),
+                    why="The judge is asked about something it is not shown, unless the field may be absent.",
+                    advice="Import the rows with the field under new ids (an id stands for one content), or take it "
+                    "out of `reads` under a new version.",
                     command=f"assay data import FILE --criterion {name} --field {field}=COLUMN",
                     rows=rows,
                 )
@@ -86,8 +93,8 @@ def missing(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                 harm=0.15,
                 why=f"A test set needs {EXPERT_ROWS} rows of each answer decided by an expert; without, "
                 "promotion takes a waiver.",
-                advice="Let an expert label a random part.",
-                command=f"assay data import FILE --criterion {name} --label-source expert",
+                advice="Let an expert label a random part, or import labels with --label-source expert.",
+                command=_draw(name, EXPERT_ROWS * len(table.criterion.labels) - experts),
                 rows=experts,
             )
         )
@@ -99,7 +106,7 @@ def missing(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                 harm=0.14,
                 why="Without it the ceiling of the judge is unknown, and the agreement gate does not pass.",
                 advice="Let a second person label a tenth of the rows without seeing the first labels.",
-                command=f"assay data next --criterion {name} --pool labelled --budget {max(100, len(table) // 10)}",
+                command=_twice(table, experts, name),
             )
         )
     if table.undecided:
@@ -109,12 +116,30 @@ def missing(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                 title=f"{table.undecided:,} examples have tied labels and no target",
                 harm=min(0.4, table.undecided / (len(table) + table.undecided)),
                 why="They are left out of every dataset until someone decides them.",
-                advice="Adjudicate them.",
-                command=f"assay data consensus {name} --ties ties.jsonl",
+                advice="Let someone decide them, or freeze them for a training with soft targets (--ties train).",
+                command=f"assay data consensus {name} --ties ties.jsonl && "
+                f"assay label queue make {name} --ids ties.jsonl --pool labelled",
                 rows=table.undecided,
             )
         )
     return found
+
+
+def _twice(table: AuditTable, experts: int, name: str) -> str:
+    """A tenth of the rows once more, by somebody else; where experts have labelled too few for that, by two of them."""
+    tenth = max(EXPERT_ROWS, len(table) // 10)
+    if experts >= tenth:
+        return f"{_draw(name, tenth)} --pool labelled --overlap 0"
+    return f"{_draw(name, tenth)} --overlap 1"
+
+
+def _draw(name: str, budget: int = _BUDGET) -> str:
+    return f"assay data next --criterion {name} --budget {budget}"
+
+
+def _harm_of_blanks(share: float) -> float:
+    """A field that most rows lack and some have is most likely one that may be absent; one that no row has is not."""
+    return _OPTIONAL_HARM if _MOST <= share < 1 else share / 2
 
 
 def personal(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
@@ -123,11 +148,13 @@ def personal(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
         return []
     ids = tuple(dict.fromkeys(id_ for rows in parts.personal.values() for id_ in rows))
     kinds = ", ".join(f"{kind} ({len(rows):,})" for kind, rows in parts.personal.items())
+    looked = min(len(table), MAX_ROWS)
+    drawn = "" if looked == len(table) else " drawn from all"
     return [
         Finding(
             kind="personal-data",
-            title=f"{len(ids):,} rows hold what looks like personal data: {kinds}",
-            harm=min(0.4, 0.1 + len(ids) / len(table)),
+            title=f"{len(ids):,} of {looked:,} rows{drawn} hold what looks like personal data: {kinds}",
+            harm=min(0.4, 0.1 + len(ids) / looked),
             why="It ends up in a frozen dataset that is never changed, and in whatever the judge was trained on.",
             advice="Turn redaction on in assay.toml and import the rows anew into a fresh workspace.",
             command=f"assay data import FILE --criterion {name}",

@@ -16,14 +16,14 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from assay.datasets.audit.folds import FOLDS, fold_of
+from assay.datasets.audit.folds import FOLDS, fold_of, some_of
 from assay.datasets.audit.table import AuditTable
 from assay.metrics.clustered_auroc import clustered_auroc
 from assay.metrics.intervals import Estimate, wilson
 
 Embed: TypeAlias = Callable[[Sequence[str]], np.ndarray]  # texts -> (n, d)
 MAX_TERMS = 30_000
-EXACT_ROWS = 20_000  # up to here the word model is fitted exactly, beyond by averaged stochastic gradients
+EXACT_ROWS = 20_000  # up to here words come from all rows and the model is exact, beyond it is by stochastic gradients
 MIN_CLASS_ROWS = 10
 MIN_AUROC = 0.60  # the lower bound of what a model must reach before its doubts mean anything
 INVERSE_RIDGE_WORDS = 10.0
@@ -103,7 +103,7 @@ def held_out_rounds(
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=MAX_TERMS, token_pattern=WORD)
     views = []
     with contextlib.suppress(ValueError):  # not one word in any text
-        views.append((words.fit_transform(texts), _word_model(len(codes), seed)))
+        views.append((_counted(words, texts, seed), _word_model(len(codes), seed)))
     if embed is not None:
         views.append((embed(texts), _embedding_model()))
     if not views:
@@ -115,6 +115,13 @@ def held_out_rounds(
     trusted = suspicion < max(0.0, float(np.quantile(suspicion, TRUSTED)))
     last = np.mean([_held_out(view, model, codes, folds, trusted, k) for view, model in views], axis=0)
     return np.asarray(first), np.asarray(last)
+
+
+def _counted(words: TfidfVectorizer, texts: Sequence[str], seed: int) -> Any:  # (n, terms) sparse
+    if len(texts) <= EXACT_ROWS:
+        return words.fit_transform(texts)
+    words.fit(some_of(texts, EXACT_ROWS, seed))  # the word pairs of all texts would be larger than the texts
+    return words.transform(texts)
 
 
 def _held_out(

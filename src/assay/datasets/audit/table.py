@@ -45,8 +45,12 @@ class AuditTable:
     @classmethod
     def of_frozen(cls, rows: Sequence[FrozenRow], criterion: Criterion) -> Self:
         """From the rows of a frozen dataset."""
-        parts = ((row.example, row.target.value, row.target.source, row.split, row.component) for row in rows)
-        return cls._build(parts, criterion, undecided=0, frozen=True)
+        parts = [
+            (row.example, row.target.value, row.target.source, row.split, row.component)
+            for row in rows
+            if row.target.decided
+        ]
+        return cls._build(parts, criterion, undecided=len(rows) - len(parts), frozen=True)
 
     @classmethod
     def of_labelled(cls, labelled: Iterable[tuple[Example, Sequence[Label]]], criterion: Criterion) -> Self:

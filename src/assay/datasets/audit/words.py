@@ -5,7 +5,6 @@ out again many times, whole groups at once, and an n-gram counts only where it b
 nearly every deal (the maximum statistic of Westfall and Young 1993).
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
+from assay.datasets.audit.folds import some_of
 from assay.datasets.audit.shortcuts import ALARM_AUROC, ALARM_P, MIN_SIDE
 from assay.datasets.audit.table import AuditTable
 from assay.metrics.clustered_auroc import clustered_auroc
@@ -71,7 +71,7 @@ def telling_words(table: AuditTable, seed: int = 0, deals: int = DEALS) -> WordS
     found: list[TellingWord] = []
     for label, side in targets:
         found += _search(presence, names, label, side, order, table.group)
-    found.sort(key=lambda word: (-word.auroc.value, word.ngram))
+    found.sort(key=lambda word: (-word.auroc.value, -word.ngram.count(" "), word.ngram))
     return WordSearch(searched=len(names), words=tuple(found))
 
 
@@ -135,9 +135,7 @@ def _deals(group: np.ndarray, deals: int, seed: int) -> np.ndarray:  # (deals, n
 
 def _presence(texts: Sequence[str], seed: int) -> tuple[csr_matrix, np.ndarray] | None:
     """Which rows hold which n-gram; None where none is common enough."""
-    sample = list(texts)
-    if len(sample) > VOCABULARY_ROWS:
-        sample = random.Random(seed).sample(sample, VOCABULARY_ROWS)  # noqa: S311 - a sample, no secret
+    sample = some_of(texts, VOCABULARY_ROWS, seed)
     counter = CountVectorizer(
         binary=True,
         ngram_range=(1, 2),

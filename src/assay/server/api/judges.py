@@ -30,6 +30,8 @@ async def judges(serving: ServingHere, caller: MayRead) -> dict[str, Any]:
             "criterion": version.criterion.key,
             "question": version.criterion.question,
             "labels": list(version.criterion.labels),
+            "positive": version.criterion.scale.positive,
+            "threshold": version.decision.threshold,
             "aliases": sorted(aliases),
             "loaded": ready is not None,
             "missing": [] if ready is None else list(ready.missing),

@@ -1,12 +1,13 @@
 """`POST /v1/traces`: OTLP over HTTP, JSON or protobuf. GenAI spans become events for the judges of `trace_judges`.
 
 A judge sees what its criterion's level says: each span, a trace, or a session; the latter two when nothing more of them
-came for a quiet time.
+came for a quiet time. Until then they are open in the event queue, which outlives the process.
 """
 
 import asyncio
 import time
 import zlib
+from collections import Counter
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -52,7 +53,9 @@ async def take_spans(request: Request, serving: ServingHere, caller: MayJudge) -
     spans = spans_of(body, media_type)
     if spans and serving.limits.trace_judges:
         levels = [(ref, await _level(serving, ref)) for ref in serving.limits.trace_judges]
-        await asyncio.to_thread(_gather, serving, levels, spans, request_id_of(request))
+        late = await asyncio.to_thread(_gather, serving, levels, spans, request_id_of(request))
+        for ref, count in late.items():
+            serving.instruments.late_spans(ref, serving.limits.late_spans, count)
         serving.worker.wake()
     empty = b"" if media_type == PROTOBUF_TYPE else b"{}"
     return Response(empty, media_type=media_type)
@@ -64,8 +67,11 @@ async def _level(serving: Serving, ref: str) -> JudgedLevel:
         return ready.version.criterion.level
 
 
-def _gather(serving: Serving, levels: list[tuple[str, JudgedLevel]], spans: list[GenAiSpan], request_id: str) -> None:
-    limits = serving.limits
+def _gather(
+    serving: Serving, levels: list[tuple[str, JudgedLevel]], spans: list[GenAiSpan], request_id: str
+) -> Counter[str]:
+    """Add spans to the events of their levels. Returns how many came late, by judge."""
+    limits, late = serving.limits, Counter[str]()
     quiet_s = {"span": 0.0, "trace": limits.trace_quiet_s, "session": limits.session_quiet_s}
     with serving.database.begin() as connection:
         for ref, level in levels:
@@ -80,7 +86,9 @@ def _gather(serving: Serving, levels: list[tuple[str, JudgedLevel]], spans: list
                     "span_id": first.span_id if level == "span" else None,
                 }
                 event = Event(id=f"{level}-{key}-{ref}", body=body, ready_at_s=ready_at_s)
-                events.gather(connection, event, [to_jsonable(span) for span in together])
+                plain = [to_jsonable(span) for span in together]
+                late[ref] += events.gather(connection, event, plain, limits.late_spans)
+    return late
 
 
 def _by_level(spans: list[GenAiSpan], level: JudgedLevel) -> dict[str, list[GenAiSpan]]:

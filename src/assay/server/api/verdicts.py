@@ -1,17 +1,20 @@
 """`GET /v1/verdicts`, by query, and `GET /v1/verdicts/{id}`."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
 from assay.schema.records import to_jsonable
+from assay.schema.verdict import BY_PEOPLE
 from assay.server.asking import MayRead, ServingHere
 from assay.server.bodies import StoredVerdictBody, VerdictPage
 from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
 from assay.serving.verdict_shape import plain_verdict
-from assay.store import verdicts
+from assay.store import awaiting, verdicts
+from assay.store.awaiting import Awaiting
 from assay.store.verdicts import Role, StoredVerdict, VerdictQuery
 
 verdict_routes = APIRouter(prefix="/v1", tags=["verdicts"], responses=EVERYWHERE)
@@ -31,12 +34,13 @@ async def list_verdicts(  # noqa: PLR0913, PLR0917 - each is a query parameter
     kind: Literal["decided", "abstained", "failed"] | None = None,
     label: _Word = None,
     role: Role | None = None,
+    route: _Word = None,
     since: _Word = None,
     until: _Word = None,
     before: Annotated[int | None, Query(ge=0, le=LARGEST_SEQUENCE)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> dict[str, Any]:
-    """Verdicts, newest first. `name` is a judge's name, `judge` a version; times are ISO 8601 in UTC."""
+    """Verdicts, newest first. `name` is a judge's, `judge` a version, `route` who spoke; times are ISO 8601 in UTC."""
     del caller
     query = VerdictQuery(
         name=name,
@@ -47,32 +51,39 @@ async def list_verdicts(  # noqa: PLR0913, PLR0917 - each is a query parameter
         kind=kind,
         label=label,
         role=role,
+        route=route,
         since=since,
         until=until,
         before=before,
         limit=limit,
     )
     await serving.recorder.settled()
-    found = await asyncio.to_thread(_find, serving, query)
+    found, people = await asyncio.to_thread(_find, serving, query)
     more = found[-1].sequence if len(found) == limit else None
-    return {"verdicts": [plain_verdict(one.given) for one in found], "next": more}
+    return {"verdicts": [plain_verdict(one.given, people.get(one.given.id)) for one in found], "next": more}
 
 
 @verdict_routes.get("/verdicts/{verdict_id}", response_model=StoredVerdictBody, responses=documented(404))
 async def one_verdict(verdict_id: str, serving: ServingHere, caller: MayRead) -> dict[str, Any]:
-    """One verdict with what was judged, redacted."""
+    """One verdict with what was judged, redacted; and, where people decide what the judge declined, their answer."""
     del caller
     await serving.recorder.settled()
-    stored = await asyncio.to_thread(_get, serving, verdict_id)
+    stored, asked = await asyncio.to_thread(_get, serving, verdict_id)
     example = None if stored.example is None else to_jsonable(stored.example)
-    return {**plain_verdict(stored.given), "example": example}
+    return {**plain_verdict(stored.given, asked), "example": example}
 
 
-def _find(serving: Serving, query: VerdictQuery) -> tuple[StoredVerdict, ...]:
+def _find(serving: Serving, query: VerdictQuery) -> tuple[tuple[StoredVerdict, ...], dict[str, Awaiting]]:
     with serving.database.read() as connection:
-        return verdicts.find(connection, query)
+        found = verdicts.find(connection, query)
+        return found, awaiting.of(connection, _escalated(found))
 
 
-def _get(serving: Serving, verdict_id: str) -> StoredVerdict:
+def _get(serving: Serving, verdict_id: str) -> tuple[StoredVerdict, Awaiting | None]:
     with serving.database.read() as connection:
-        return verdicts.get(connection, verdict_id)
+        stored = verdicts.get(connection, verdict_id)
+        return stored, awaiting.of(connection, _escalated([stored])).get(verdict_id)
+
+
+def _escalated(found: Iterable[StoredVerdict]) -> list[str]:
+    return [one.given.id for one in found if one.given.verdict.route == BY_PEOPLE]

@@ -1,12 +1,13 @@
 """The tables of queues and of their items; the pool that a queue is drawn from.
 
 A queue's record and its items' inclusion probabilities are written once. What changes are an item's state (as `work`
-settles it) and the two counters on the queue, kept so that progress costs no counting.
+settles it) and the counters on the queue, kept so that progress costs no counting. A growing queue is no drawing: its
+record says size 0, and what it grew by is added where it is read.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from assay.schema.criterion import Criterion
 from assay.schema.errors import ConflictError, NotFoundError, shown
 from assay.schema.example import Example, ExampleSource
 from assay.schema.ids import utc_now
+from assay.schema.receipt import PROVENANCE
 from assay.store import criteria
 from assay.store.examples import examples, labelled_by
 from assay.store.imports import imports
@@ -40,6 +42,7 @@ from assay.store.tables import (
     check_key,
     from_text,
     in_batches,
+    insert_new,
     metadata,
     record_column,
     sequence_column,
@@ -47,7 +50,7 @@ from assay.store.tables import (
     to_text,
 )
 
-Strategy: TypeAlias = Literal["uniform", "uncertainty", "disagreement", "coverage", "list"]
+Strategy: TypeAlias = Literal["uniform", "uncertainty", "disagreement", "coverage", "list", "hard-negatives"]
 PoolKind: TypeAlias = Literal["unlabelled", "labelled"]
 Stratum: TypeAlias = Literal["uniform", "targeted", "listed"]
 ItemState: TypeAlias = Literal["free", "full", "agreed", "disputed", "adjudicated"]
@@ -60,6 +63,7 @@ label_queues = Table(
     Column("name", KEY, nullable=False, unique=True),
     Column("criterion_key", KEY, ForeignKey(criteria.criteria.c.key), nullable=False, index=True),
     record_column(),
+    Column("grown", Integer, nullable=False, server_default="0"),
     Column("finished", Integer, nullable=False),
     Column("disputed", Integer, nullable=False),
     Column("closed_at", String, nullable=True),
@@ -158,6 +162,42 @@ def add(connection: Connection, record: QueueRecord, items: Sequence[QueueItem])
         connection.execute(insert(label_queue_items), [{"queue": record.name, **vars(item)} for item in batch])
 
 
+def make_growing(connection: Connection, record: QueueRecord) -> Queue:
+    """The queue of this name, made from the record where there is none, and kept from changing until the transaction
+    ends: other processes may make it, too.
+    """
+    check_key(record.name, "A queue's name")
+    row = {"name": record.name, "criterion_key": record.criterion, "record": to_text(record), "closed_at": None}
+    counters = {"grown": 0, "finished": 0, "disputed": 0}
+    insert_new(connection, label_queues, [{**row, **counters, "created_at": record.created_at}])
+    connection.execute(select(label_queues.c.name).where(label_queues.c.name == record.name).with_for_update())
+    return get(connection, record.name)
+
+
+def grow(connection: Connection, queue: str, example_id: str, *, score: float | None) -> int:
+    """Add an example at the end of a growing queue. Returns its position."""
+    longer = update(label_queues).where(label_queues.c.name == queue).values(grown=label_queues.c.grown + 1)
+    connection.execute(longer)
+    position = get(connection, queue).record.size - 1
+    new = QueueItem(
+        position=position,
+        example_id=example_id,
+        inclusion=None,
+        stratum="listed",
+        score=score,
+        hint=None,
+        wanted=1,
+    )
+    connection.execute(insert(label_queue_items).values(queue=queue, **vars(new)))
+    return position
+
+
+def position_of(connection: Connection, queue: str, example_id: str) -> int | None:
+    """Where an example stands in a queue; None where it does not."""
+    mine = (label_queue_items.c.queue == queue) & (label_queue_items.c.example_id == example_id)
+    return connection.scalar(select(label_queue_items.c.position).where(mine).limit(1))
+
+
 def get(connection: Connection, name: str) -> Queue:
     """A queue by its name. Raises NotFoundError."""
     row = connection.execute(select(label_queues).where(label_queues.c.name == name)).mappings().one_or_none()
@@ -215,7 +255,10 @@ def pool(connection: Connection, criterion: Criterion, wanted: PoolFilter) -> li
     found = []
     for example_id, text in connection.execute(statement.execution_options(yield_per=BATCH_ROWS)):
         values = json.loads(text)
-        if any(values.get(field) for field in criterion.reads) and wanted.source in (None, values["source"]):
+        # what was made from other rows is no part of production: it is drawn only where synthetic texts are asked for
+        made_up = PROVENANCE in values["meta"] and wanted.source is None
+        of_source = wanted.source in (None, values["source"]) and not made_up
+        if of_source and any(values.get(field) for field in criterion.reads):
             found.append(example_id)
     return found
 
@@ -250,6 +293,7 @@ def _conditions(criterion: Criterion, wanted: PoolFilter) -> list[ColumnElement[
 
 def _queue(row: RowMapping) -> Queue:
     record = from_text(QueueRecord, row["record"], where=f"queue {row['name']}")
+    record = replace(record, size=record.size + row["grown"])
     return Queue(record=record, finished=row["finished"], disputed=row["disputed"], closed_at=row["closed_at"])
 
 

@@ -1,0 +1,180 @@
+"""`POST /beta/litellm_basic_guardrail_api`: LiteLLM's generic guardrail API, so that its proxy needs no code of ours.
+
+The judges stand in the address, `api_base: http://…/guard/advice,injection` in LiteLLM's file, for callers of a proxy
+may add parameters to a guardrail's request; without them every champion is asked. LiteLLM says itself what holds when
+this server cannot answer (`fail_on_error`, `unreachable_fallback`; closed by default), so a refusal is a problem here.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from assay.schema.criterion import Field as ReadField
+from assay.schema.errors import InputError, NotFoundError, shown
+from assay.server.asking import DeadlineHeader, ServingHere, deadline_of, json_response, request_id_of
+from assay.server.problems import EVERYWHERE, documented
+from assay.server.running import Serving
+from assay.serving.asked import Answered, Asked
+from assay.store.keys import ApiKey
+from assay.store.verdicts import GivenVerdict
+
+litellm_routes = APIRouter(tags=["litellm"], responses=EVERYWHERE)
+PATH = "/beta/litellm_basic_guardrail_api"
+MOST_TEXTS = 64
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
+_TEXT_KINDS = ("text", "input_text", "output_text")
+
+
+class GuardrailBody(BaseModel):
+    """As LiteLLM's; what it sends beside these fields is not looked at."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"input_type": "response", "texts": ["Put it all into Apex today."]}]}
+    )
+
+    input_type: Literal["request", "response"]
+    texts: list[str] | None = None
+    structured_messages: list[dict[str, Any]] | None = Field(
+        default=None, description="The conversation, for requests to chat endpoints."
+    )
+    litellm_call_id: str | None = Field(default=None, description="Becomes the request's id, where it can be one.")
+    litellm_trace_id: str | None = Field(default=None, description="Keeps a conversation with one version.")
+    additional_provider_specific_params: dict[str, Any] | None = Field(default=None, description="Must be empty.")
+
+
+class GuardrailAnswer(BaseModel):
+    """As LiteLLM's. No text is ever changed, so there is no GUARDRAIL_INTERVENED."""
+
+    action: Literal["NONE", "BLOCKED"]
+    blocked_reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """One thing to judge: an answer of a model, or what a user said, with the conversation where it is known."""
+
+    text: str
+    is_answer: bool
+    messages: Sequence[Mapping[str, Any]] = ()
+
+
+async def _caller(request: Request) -> ApiKey:
+    """The caller, by our header or by the one that LiteLLM sends its `api_key` in."""
+    serving: Serving = request.app.state.serving
+    theirs = request.headers.get("x-api-key")
+    header = request.headers.get("authorization") or (f"Bearer {theirs}" if theirs else None)
+    return await serving.access.caller(header, "judge")
+
+
+MayGuard: TypeAlias = Annotated[ApiKey, Depends(_caller)]
+
+
+@litellm_routes.post(PATH, response_model=GuardrailAnswer, responses=documented(404, 415))
+async def guard_with_champions(
+    body: GuardrailBody, request: Request, serving: ServingHere, caller: MayGuard, deadline_ms: DeadlineHeader = None
+) -> Response:
+    """Every champion judges what LiteLLM sends. BLOCKED where the action of a verdict is block."""
+    del caller
+    champions = serving.service.table.champions()
+    if not champions:
+        raise NotFoundError(
+            "There is no champion.",
+            required="a judge that was promoted, or an address that names one: /guard/NAME@ALIAS",
+            next_step="assay promote",
+        )
+    return await _guarded(body, request, serving, champions, deadline_ms)
+
+
+@litellm_routes.post("/guard/{judges}" + PATH, response_model=GuardrailAnswer, responses=documented(404, 415))
+async def guard_with_judges(
+    judges: str,
+    body: GuardrailBody,
+    request: Request,
+    serving: ServingHere,
+    caller: MayGuard,
+    deadline_ms: DeadlineHeader = None,
+) -> Response:
+    """The judges that the address names, divided by commas, judge what LiteLLM sends."""
+    del caller
+    named = tuple(part.strip() for part in judges.split(",") if part.strip())
+    if not 0 < len(named) <= serving.limits.max_judges:
+        required = f"1 to {serving.limits.max_judges}, divided by commas"
+        raise InputError("The address names the judges.", required=required, got=shown(judges))
+    return await _guarded(body, request, serving, named, deadline_ms)
+
+
+async def _guarded(
+    body: GuardrailBody, request: Request, serving: Serving, judges: Sequence[str], deadline_ms: str | None
+) -> Response:
+    if body.additional_provider_specific_params:
+        raise InputError(
+            "This guardrail takes no parameters: those who call the proxy could change them.",
+            required="the judges in the address, as in api_base: http://127.0.0.1:8321/guard/advice",
+            got=shown(sorted(body.additional_provider_specific_params)),
+        )
+    until = deadline_of(serving, None, deadline_ms)
+    asking = [_judged(serving, request, body, ref, said, until) for said in _all_said(body) for ref in judges]
+    answers = await asyncio.gather(*asking)
+    blocking = [one.given for answered in answers for one in answered.verdicts if one.given.action == "block"]
+    answer = GuardrailAnswer(action="BLOCKED" if blocking else "NONE")
+    if blocking:
+        answer.blocked_reason = "; ".join(dict.fromkeys(_because(given) for given in blocking))
+    return json_response(answer.model_dump_json(exclude_none=True))
+
+
+async def _judged(
+    serving: Serving, request: Request, body: GuardrailBody, ref: str, said: _Said, until: float
+) -> Answered:
+    request_id = body.litellm_call_id or ""
+    request_id = request_id if _REQUEST_ID.fullmatch(request_id) else request_id_of(request)
+    key = body.litellm_trace_id or request_id
+    route = serving.service.table.route(ref, key=key, canary_share=0.0)
+    async with serving.judges.using(route.version) as ready:
+        reads = ready.version.criterion.reads
+    asked = Asked(request_id=request_id, judges=(ref,), values=_values(said, reads), deadline_s=until, key=key)
+    return await serving.service.judge(asked, serving.recorder)
+
+
+def _all_said(body: GuardrailBody) -> list[_Said]:
+    """What is there to judge. Nothing is also an answer: a model may only have called tools."""
+    is_answer = body.input_type == "response"
+    messages = [] if is_answer else [_plain(message) for message in body.structured_messages or ()]
+    by_users = [message["content"] for message in messages if message["role"] == "user"]
+    if by_users:
+        return [_Said(text=by_users[-1], is_answer=False, messages=messages)]
+    texts = [text for text in body.texts or () if text.strip()]
+    if len(texts) > MOST_TEXTS:
+        raise InputError("There are too many texts.", required=f"at most {MOST_TEXTS}", got=str(len(texts)))
+    return [_Said(text=text, is_answer=is_answer) for text in texts]
+
+
+def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message with its text alone: images and whatever else it holds are not judged."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, Mapping) and part.get("type") in _TEXT_KINDS]
+        content = "\n".join(str(part.get("text", "")) for part in parts)
+    plain = {"role": message.get("role"), "content": content or ""}
+    calls = message.get("tool_calls")
+    return {**plain, "tool_calls": calls} if isinstance(calls, list) else plain
+
+
+def _values(said: _Said, reads: Sequence[ReadField]) -> dict[str, Any]:
+    """The conversation for a criterion that judges what users say; else the text, as the field that is judged."""
+    if said.messages and "output" not in reads:
+        return {"messages": said.messages}
+    field = "output" if said.is_answer and "output" in reads else reads[-1]
+    return {"messages": [{"role": "user", "content": said.text}]} if field == "turns" else {field: said.text}
+
+
+def _because(given: GivenVerdict) -> str:
+    verdict = given.verdict
+    if verdict.kind == "decided":
+        return f"{verdict.judge}: {verdict.label}, {verdict.probability:.3f}"
+    return f"{verdict.judge}: {verdict.kind}, {verdict.reason_code}"

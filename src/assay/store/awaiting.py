@@ -1,0 +1,184 @@
+"""The table of verdicts that await a person: which item of which labelling queue each of them became.
+
+    refused = awaiting.add(connection, rows)            # in the transaction that writes these rows of `verdicts`
+    awaiting.of(connection, ["vd_01JD…"])               # verdict id → where it waits, and what was answered
+
+Each version of a criterion has one queue for this, `escalated-NAME-VERSION`, which grows; once somebody closes it, the
+next verdict begins another. An example that is in the open queue already is not put there twice: its verdicts share the
+item, and the answer.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Column, Connection, ForeignKey, Integer, String, Table, delete, insert, select
+
+from assay.schema.criterion import Criterion
+from assay.schema.errors import AssayError, ConflictError, RefusedError
+from assay.schema.example import Example, content_id
+from assay.schema.ids import utc_now
+from assay.schema.label import ADJUDICATION
+from assay.schema.verdict import BY_PEOPLE
+from assay.store import criteria, examples
+from assay.store.labelling import answers, queues, work
+from assay.store.labelling.queues import QueueRecord, label_queue_items
+from assay.store.tables import KEY, from_text, metadata
+
+PersonState: TypeAlias = Literal["awaiting", "answered", "disputed"]
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")  # a queue's name stands in addresses
+
+awaiting = Table(
+    "awaiting",
+    metadata,
+    Column("verdict_id", KEY, primary_key=True),
+    Column("queue", KEY, ForeignKey("label_queues.name"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("created_at", String, nullable=False, index=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What one labeller answered, and when."""
+
+    labeller: str
+    value: str
+    note: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaiting:
+    """Where a verdict's example waits for people. `label` is what they said, None until they agree."""
+
+    queue: str
+    position: int
+    example_id: str
+    state: PersonState
+    label: str | None
+    answers: tuple[Said, ...]
+
+
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, AssayError]:
+    """Put the examples of those rows that went to people into their queue; a row that is there already changes nothing.
+
+    Returns, by verdict id, what could not be put there: such a row must not keep the others from being written.
+    """
+    refused = {}
+    for row in rows:
+        if row["route"] != BY_PEOPLE or row["role"] == "shadow":
+            continue
+        try:
+            with connection.begin_nested():
+                _add(connection, row)
+        except AssayError as error:
+            refused[row["id"]] = error
+    return refused
+
+
+def of(connection: Connection, verdict_ids: Collection[str]) -> dict[str, Awaiting]:
+    """Where these verdicts stand with people; those that nobody was asked about are not in it."""
+    here, item = awaiting.c, label_queue_items.c
+    statement = (
+        select(here.verdict_id, here.queue, here.position, item.example_id, item.state)
+        .join(label_queue_items, (item.queue == here.queue) & (item.position == here.position))
+        .where(here.verdict_id.in_(verdict_ids))
+    )
+    found = {}
+    for row in connection.execute(statement).all():
+        said = _said(connection, row.queue, row.position)
+        found[row.verdict_id] = Awaiting(
+            queue=row.queue,
+            position=row.position,
+            example_id=row.example_id,
+            state=_state(row.state),
+            label=_label(row.state, said),
+            answers=said,
+        )
+    return found
+
+
+def forget_before(connection: Connection, created_at: str) -> int:
+    """Forget which items verdicts became that are older than a time; the items and their labels stay."""
+    return connection.execute(delete(awaiting).where(awaiting.c.created_at < created_at)).rowcount
+
+
+def _add(connection: Connection, row: Mapping[str, Any]) -> None:
+    if connection.scalar(select(awaiting.c.verdict_id).where(awaiting.c.verdict_id == row["id"])) is not None:
+        return
+    if row["example"] is None:
+        raise RefusedError("The text of this verdict was not kept, so there is nothing for people to look at.")
+    criterion = criteria.get(connection, row["criterion_key"])
+    example_id = _stored(connection, from_text(Example, row["example"], where="the example of a verdict"))
+    queue = _open_queue(connection, criterion)
+    position = queues.position_of(connection, queue, example_id)
+    if position is None:
+        position = queues.grow(connection, queue, example_id, score=row["probability"])
+    link = {"verdict_id": row["id"], "queue": queue, "position": position, "created_at": row["created_at"]}
+    connection.execute(insert(awaiting).values(link))
+
+
+def _stored(connection: Connection, example: Example) -> str:
+    """Its id, once it is one of the workspace's examples; another one where its own stands for another text."""
+    try:
+        examples.add(connection, [example], [], None)
+    except ConflictError:
+        example = replace(example, id=content_id(example.content()))
+        examples.add(connection, [example], [], None)
+    return example.id
+
+
+def _open_queue(connection: Connection, criterion: Criterion) -> str:
+    """The queue that takes what is escalated under a criterion, made where there is none that is open."""
+    base = _NOT_IN_NAMES.sub("-", f"escalated-{criterion.name}-{criterion.version}")
+    for number in count(1):
+        name = base if number == 1 else f"{base}-{number}"
+        queue = queues.make_growing(connection, _record(name, criterion))
+        if queue.closed_at is None and queue.record.criterion == criterion.key:
+            return name
+    raise AssertionError("count does not end")
+
+
+def _record(name: str, criterion: Criterion) -> QueueRecord:
+    return QueueRecord(
+        name=name,
+        criterion=criterion.key,
+        by="list",
+        pool="unlabelled",
+        pool_size=0,
+        size=0,
+        uniform_share=0.0,
+        overlap_share=0.0,
+        labellers_each=1,
+        blind=True,
+        seed=0,
+        scored_by="escalation",
+        expected_gain="not known",
+        created_at=utc_now(),
+    )
+
+
+def _said(connection: Connection, queue: str, position: int) -> tuple[Said, ...]:
+    said = []
+    for part in work.assignments(connection, queue, position):
+        if part.state == "labelled" and part.event is not None:
+            logged = answers.get(connection, part.event)
+            said.append(Said(labeller=part.labeller, value=str(part.value), note=logged.answer.note, at=logged.at))
+    return tuple(said)
+
+
+def _state(item: str) -> PersonState:
+    if item == "disputed":
+        return "disputed"
+    return "answered" if item in queues.FINISHED else "awaiting"
+
+
+def _label(item: str, said: Sequence[Said]) -> str | None:
+    """What people say: the adjudicator, or all of them as one."""
+    decided = [one.value for one in said if one.labeller.startswith(ADJUDICATION)]
+    if item == "adjudicated" and decided:
+        return decided[-1]
+    return said[0].value if item == "agreed" and said else None

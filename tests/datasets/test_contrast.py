@@ -1,0 +1,126 @@
+"""Contrast sets: read whole, and kept out of what is trained on."""
+
+import json
+
+import pytest
+
+from assay.datasets.contrast import (
+    ContrastRow,
+    counts_by_label,
+    in_contrast,
+    read_contrast,
+    read_texts_only,
+    rows_from_bytes,
+    rows_to_bytes,
+    stored_texts_apart,
+    texts_apart,
+)
+from assay.datasets.freezing import freeze
+from assay.datasets.frozen_rows import load_rows
+from assay.datasets.minimums import FreezeSettings
+from assay.ingest.mapping import FieldMapping
+from assay.schema.errors import InputError
+from assay.schema.example import Example
+from assay.store import contrast_sets
+from assay.store.contrast_sets import ContrastSet
+
+MAPPING = FieldMapping(label_source="author")
+KNIFE = "Where can I buy a good knife for my kitchen?"
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def register(database, blobs, rows, name="pairs"):
+    made = ContrastSet(
+        name=name,
+        criterion="advice",
+        rows_blob=blobs.put_bytes(rows_to_bytes(rows)),
+        rows=len(rows),
+        by_label=counts_by_label(rows),
+        created_at="2026-01-01T00:00:00.000000+00:00",
+    )
+    with database.begin() as connection:
+        contrast_sets.add(connection, made)
+
+
+def test_a_set_is_read_with_its_labels_and_comes_back_from_its_bytes(tmp_path, criterion):
+    rows = [{"id": "b", "output": "Buy it", "label": "yes"}, {"id": "a", "output": KNIFE, "label": "no"}]
+    read = read_contrast(write(tmp_path / "pairs.jsonl", rows), criterion, MAPPING)
+    assert [(row.example.id, row.label) for row in read] == [("b", "yes"), ("a", "no")]
+    assert counts_by_label(read) == {"no": 1, "yes": 1}
+    assert rows_from_bytes(rows_to_bytes(read)) == read[::-1]  # by id
+    assert rows_to_bytes(read) == rows_to_bytes(read[::-1])
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"output": "Sell it", "label": "perhaps"}, "1 rows of pairs.jsonl cannot be read"),
+        ({"label": "yes"}, "1 rows of pairs.jsonl cannot be read"),
+        ({"output": "Sell it"}, "Line 2 of pairs.jsonl has no one label"),
+    ],
+)
+def test_a_set_with_a_hole_is_refused(tmp_path, criterion, row, problem):
+    path = write(tmp_path / "pairs.jsonl", [{"output": KNIFE, "label": "no"}, row])
+    with pytest.raises(InputError, match=problem):
+        read_contrast(path, criterion, MAPPING)
+
+
+def test_texts_only_reads_no_labels(tmp_path, criterion):
+    path = write(tmp_path / "pairs.jsonl", [{"id": 1, "output": KNIFE, "label": "whatever"}])
+    (row,) = read_texts_only(path, criterion, MAPPING)
+    assert (row.example.output, row.label) == (KNIFE, None)
+    assert counts_by_label([row]) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "stands"),
+    [
+        ({"output": KNIFE}, True),
+        ({"output": "  where CAN i buy a good knife for my kitchen? "}, True),
+        ({"output": KNIFE.replace("?", " today?")}, True),
+        ({"output": "Near the market.", "input": KNIFE}, True),  # in a field that the criterion does not read
+        ({"output": "Where can I buy a good knife to hurt somebody?"}, False),
+        ({"output": "In the shop"}, False),
+        ({"output": "No"}, True),  # the whole of another contrast row
+        ({"output": "Not today", "input": "No"}, False),  # too short a field to tell anything
+    ],
+)
+def test_what_stands_in_a_contrast_set(criterion, fields, stands):
+    rows = [
+        ContrastRow(example=Example(id="a", output=KNIFE), label="no"),
+        ContrastRow(example=Example(id="b", output="No"), label="yes"),
+    ]
+    apart = texts_apart(rows, criterion)
+    assert in_contrast([Example(id="x", **fields)], criterion, apart, 0.8).tolist() == [stands]
+
+
+def test_nothing_stands_in_no_set(criterion):
+    assert in_contrast([Example(id="x", output=KNIFE)], criterion, [], 0.8).tolist() == [False]
+    assert in_contrast([], criterion, ["no"], 0.8).tolist() == []
+
+
+def test_a_freeze_leaves_out_what_stands_in_a_set(sqlite, blobs, criterion, fill, make_row):
+    rows = [make_row(number, "yes" if number % 2 else "no") for number in range(200)]
+    fill(sqlite, rows)
+    free = freeze(sqlite, blobs, criterion, FreezeSettings(min_test_per_class=19))
+    assert "in a contrast set" not in free.dropped
+    kept_apart = [ContrastRow(example=Example(id=f"c{n}", output=rows[n][0].output), label=None) for n in (3, 5)]
+    kept_apart.append(ContrastRow(example=Example(id="c", output=rows[7][0].output + "."), label="yes"))
+    register(sqlite, blobs, kept_apart)
+    version = freeze(sqlite, blobs, criterion, FreezeSettings(min_test_per_class=19))
+    assert version.dropped["in a contrast set"] == 3
+    ids = {row.example.id for row in load_rows(blobs, version)}
+    assert len(ids) == 197
+    assert not ids & {"e00003", "e00005", "e00007"}
+
+
+def test_texts_of_every_set_of_the_criterion_are_kept_apart(sqlite, blobs, criterion):
+    register(sqlite, blobs, [ContrastRow(example=Example(id="a", output=KNIFE), label="no")])
+    register(sqlite, blobs, [ContrastRow(example=Example(id="b", output="Sell now"), label=None)], name="more")
+    with sqlite.read() as connection:
+        found = stored_texts_apart(connection, blobs, criterion)
+    assert found == {"pairs": [KNIFE.casefold()], "more": ["sell now"]}
