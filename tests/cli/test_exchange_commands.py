@@ -104,3 +104,15 @@ def test_a_folder_that_is_there_is_not_touched(empty_shop):
     words = ("data", "export", "advice", "--format", "argilla", "-o", "mine", "--json")
     assert empty_shop.run(*words).error["code"] == "conflict"
     assert (empty_shop.root / "mine" / "records.json").read_bytes() == (FILES / "argilla/records.json").read_bytes()
+
+
+def test_labels_that_carry_over_go_out_in_the_words_of_the_new_version(empty_shop):
+    write_rows(empty_shop.root / "rows.jsonl", labelled_rows(10))
+    empty_shop.ok("data", "import", "rows.jsonl", "--criterion", "advice")
+    path = empty_shop.root / "criteria" / "advice.toml"
+    toml = path.read_text().replace('version = "1"', 'version = "2"')
+    path.write_text(f'{toml}\n[carries_over.1]\nadvice = "advice"\n')
+    written = empty_shop.ok("data", "export", "advice", "-o", "out.jsonl")
+    labels = [json.loads(line)["labels"] for line in (empty_shop.root / "out.jsonl").read_text().splitlines()]
+    assert written["rows"] == len(labels) == 5
+    assert {label["value"] for given in labels for label in given} == {"advice"}

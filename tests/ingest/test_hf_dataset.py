@@ -88,6 +88,36 @@ def test_images_are_counted_and_left_out(tmp_path):
     assert len(found.rows) == 1
 
 
+def test_offsets_beyond_their_buffer_are_noticed(tmp_path):
+    """Arrow itself reads on; what lies behind the buffer would become a text."""
+    path = tmp_path / "data.arrow"
+    table = pyarrow.table({"output": ["x" * 61_681]})
+    with pyarrow.ipc.new_stream(path, table.schema) as stream:
+        stream.write_table(table)
+    data = path.read_bytes()
+    end = (61_681).to_bytes(4, "little")
+    assert data.count(end + b"xxxx") == 1  # the last offset, before the text
+    path.write_bytes(data.replace(end + b"xxxx", (1 << 24).to_bytes(4, "little") + b"xxxx"))
+    with pytest.raises(InputError, match="cannot be read as Arrow"):
+        read(path, EXPERT, format="hf-dataset")
+
+
+@pytest.mark.parametrize(
+    ("file", "value"), [("state.json", []), ("state.json", {"_data_files": ["filename"]}), ("dataset_dict.json", [])]
+)
+def test_odd_shapes_in_a_saved_folder_are_refused(tmp_path, file, value):
+    shutil.copytree(FILES / "saved", tmp_path / "saved")
+    (tmp_path / "saved" / file).write_text(json.dumps(value))
+    with pytest.raises(InputError, match="holds no dataset"):
+        read(tmp_path / "saved", format="hf-dataset")
+
+
+def test_odd_features_are_as_none(tmp_path):
+    schema = pyarrow.schema([("output", pyarrow.string())], metadata={b"huggingface": b'{"info": {"features": []}}'})
+    pyarrow.parquet.write_table(pyarrow.table({"output": ["a"]}, schema=schema), tmp_path / "data.parquet")
+    assert len(read(tmp_path / "data.parquet", EXPERT, format="hf-dataset").rows) == 1
+
+
 def test_a_damaged_file_and_an_empty_folder_are_refused(tmp_path):
     (tmp_path / "data.arrow").write_bytes((FILES / "replies.parquet").read_bytes()[:300])
     with pytest.raises(InputError, match="cannot be read as Arrow"):

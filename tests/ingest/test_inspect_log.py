@@ -110,3 +110,25 @@ def test_a_member_that_is_not_what_the_file_says_is_damaged(tmp_path, kind, byte
     path.write_bytes(data)
     with pytest.raises(IntegrityError, match=r"'header.json' in damaged\.eval is"):
         read(path, GRADES)
+
+
+def test_an_encrypted_member_is_refused(tmp_path):
+    path = rewritten(tmp_path / "secret.eval", lambda name, data: data)
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flag in each header, local and central
+        at = -1
+        while (at := data.find(mark, at + 1)) >= 0:
+            data[at + flags] |= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"cannot be unpacked.*encrypted"):
+        read(path, GRADES)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("output", {"choices": {"a": 1}}), ("scores", {"includes": {"value": "C", "history": 3}})]
+)
+def test_odd_shapes_inside_a_sample_are_no_crash(tmp_path, field, value):
+    def odd(name, data):
+        return json.dumps({**json.loads(data), "messages": [], field: value}) if name.startswith("samples/") else data
+
+    read(rewritten(tmp_path / "odd.eval", odd), GRADES, question="includes")

@@ -6,12 +6,12 @@ export_labelled(database, criterion, "label-studio", Path("advice-ls"))
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from assay.datasets.carry_over import labelled_with_carried
 from assay.datasets.consensus import target_of
 from assay.ingest.exporting.formats import ExportFormat, Written, write_export
 from assay.ingest.exporting.row import ExportRow
 from assay.schema.criterion import Criterion
 from assay.schema.errors import InputError
-from assay.store import examples
 from assay.store.database import Database
 from assay.store.labelling import queues
 
@@ -45,7 +45,7 @@ def export_labelled(
 
 def _labelled(database: Database, criterion: Criterion) -> Iterator[ExportRow]:
     with database.read() as connection:
-        for example, labels in examples.iter_labelled(connection, criterion.key):
+        for example, labels in labelled_with_carried(connection, criterion):
             target = target_of(labels)
             yield ExportRow(example=example, labels=labels, target=None if target is None else target.value)
 

@@ -5,6 +5,7 @@ A frozen dataset holds the receipts of all augmented rows in it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from assay.schema.example import Example
 from assay.schema.ids import digest_json
@@ -29,8 +30,8 @@ class KindReceipt:
 
     `asked` derivatives became `made`, `unusable` and `copies`. Of the made ones `sampled` went to experts; `agreed` of
     their answers are the label that the text was made for. `agreement` holds the share that agreed and, where it is
-    defined, Gwet's AC1 (name → value, low, high, n); `look` counts the decisions on this kind, `confidence` is the
-    two-sided one of the share's interval. Kept where its lower bound reaches `floor`.
+    defined, Gwet's AC1 (name → value, low, high, n); `look` is the number of samples drawn of this kind, `confidence`
+    the two-sided one of the share's interval. Kept where its lower bound reaches `floor`.
     """
 
     kind: str
@@ -72,11 +73,20 @@ class Receipt:
 
 def made_by(example: Example) -> tuple[str, str] | None:
     """The receipt and the kind behind an augmented example; None for any other."""
-    found = example.meta.get(PROVENANCE)
-    return (str(found["receipt"]), str(found["kind"])) if isinstance(found, Mapping) and "kind" in found else None
+    found = _provenance(example)
+    return None if found is None else (str(found["receipt"]), str(found["kind"]))
 
 
 def parents_of(example: Example) -> tuple[str, ...]:
     """The ids of the examples that an augmented one was made from; none for any other."""
+    found = _provenance(example)
+    return () if found is None else tuple(str(parent) for parent in found["parents"])
+
+
+def _provenance(example: Example) -> Mapping[str, Any] | None:
+    """Where an augmented example comes from; a user's own column of that name is something else."""
     found = example.meta.get(PROVENANCE)
-    return tuple(str(parent) for parent in found.get("parents", ())) if isinstance(found, Mapping) else ()
+    ours = (
+        example.source == "synthetic" and isinstance(found, Mapping) and found.keys() >= {"receipt", "kind", "parents"}
+    )
+    return found if ours and isinstance(found["parents"], list | tuple) else None

@@ -14,6 +14,7 @@ import pyarrow
 import pyarrow.parquet
 
 from assay.ingest.exchange.json_files import read_json
+from assay.ingest.exchange.shapes import list_of, object_of, objects_of
 from assay.ingest.parquet_rows import open_parquet, read_parquet, row_of
 from assay.ingest.row import ReadRow
 from assay.schema.errors import InputError, NotFoundError, shown
@@ -58,9 +59,9 @@ def features_of(file: ArrowFile) -> Mapping[str, Any]:
     columns: dict[str, Any] = dict.fromkeys(file.schema.names)
     try:
         told = json.loads((file.schema.metadata or {}).get(_FEATURES, b"{}"))
-        features = told["info"]["features"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
         return columns
+    features = object_of(object_of(object_of(told).get("info")).get("features"))
     return {**columns, **{name: spec for name, spec in features.items() if name in columns}}
 
 
@@ -72,6 +73,7 @@ def rows_of(file: ArrowFile) -> Iterator[ReadRow]:
     number = 0
     try:
         for batch in _batches(file.path):
+            batch.validate(full=True)  # offsets beyond their buffer would be read, and not noticed
             for index in range(batch.num_rows):
                 number += 1
                 yield row_of(number, batch.slice(index, 1))
@@ -81,7 +83,7 @@ def rows_of(file: ArrowFile) -> Iterator[ReadRow]:
 
 def _in_folder(folder: Path) -> list[tuple[Path, str]]:
     if (folder / DATASET_DICT).is_file():
-        splits = read_json(folder / DATASET_DICT).get("splits") or []
+        splits = list_of(object_of(read_json(folder / DATASET_DICT)).get("splits"))
         return [pair for split in splits for pair in _saved(folder / Path(str(split)).name, str(split))]
     if (folder / STATE).is_file():
         return _saved(folder, "")
@@ -90,7 +92,7 @@ def _in_folder(folder: Path) -> list[tuple[Path, str]]:
 
 def _saved(folder: Path, split: str) -> list[tuple[Path, str]]:
     """The files that `state.json` lists, in its order; only names in this very folder."""
-    listed = read_json(folder / STATE).get("_data_files") or []
+    listed = objects_of(object_of(read_json(folder / STATE)).get("_data_files"))
     return [(folder / Path(str(one["filename"])).name, split) for one in listed if "filename" in one]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from assay.ingest.exchange.asked import Account, Asked, choose_question, people_source
 from assay.ingest.exchange.json_files import item_row, parse, read_json
 from assay.ingest.exchange.opinions import label_value, opinion
-from assay.ingest.exchange.shapes import object_of, objects_of
+from assay.ingest.exchange.shapes import list_of, object_of, objects_of
 from assay.ingest.exchange.zip_members import open_members
 from assay.ingest.row import ReadRow
 from assay.schema.errors import InputError, shown
@@ -98,7 +98,7 @@ def _said(sample: Mapping[str, Any], account: Account) -> dict[str, Any]:
     attachments = object_of(sample.get("attachments"))
     if isinstance(messages, list) and messages:
         return {"messages": [_message(one, attachments, account) for one in messages]}
-    choices = object_of(sample.get("output")).get("choices")
+    choices = list_of(object_of(sample.get("output")).get("choices"))
     answer = object_of(object_of(choices[0]).get("message")).get("content") if choices else None
     return {"input": _text(sample["input"], attachments, account), "output": _text(answer, attachments, account)}
 
@@ -141,7 +141,7 @@ def _labels(sample: Mapping[str, Any], log: Any, asked: Asked, account: Account)
         if name != account.question:
             account.left_out[f"scores of {name!r}"] += 1
             continue
-        history = [object_of(edit) for edit in score.get("history") or []] if isinstance(score, Mapping) else []
+        history = [object_of(edit) for edit in list_of(object_of(score).get("history"))]
         first = {**object_of(score), **(history[0] if history else {})}
         value = label_value(first.get("value"), name, account.left_out)
         when = sample.get("completed_at") or object_of(object_of(log).get("eval")).get("created")

@@ -3,6 +3,7 @@
 `with open_members(path) as members: members.read("header.json")`. Stored, deflated and zstd members. Knows no format.
 """
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ class Members:
             )
         try:
             data = _unzstd(self.archive, info) if info.compress_type == _ZSTD else self.archive.read(info)
-        except NotImplementedError as error:
+        except (RuntimeError, lzma.LZMAError) as error:  # encrypted, or of a compression that Python does not know
             raise InputError(f"{member!r} in {self.name} cannot be unpacked.", got=str(error)) from None
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, pyarrow.ArrowException, ValueError) as error:
             raise IntegrityError(

@@ -256,7 +256,7 @@ def pool(connection: Connection, criterion: Criterion, wanted: PoolFilter) -> li
     for example_id, text in connection.execute(statement.execution_options(yield_per=BATCH_ROWS)):
         values = json.loads(text)
         # what was made from other rows is no part of production: it is drawn only where synthetic texts are asked for
-        made_up = PROVENANCE in values["meta"] and wanted.source is None
+        made_up = values["source"] == "synthetic" and PROVENANCE in values["meta"] and wanted.source is None
         of_source = wanted.source in (None, values["source"]) and not made_up
         if of_source and any(values.get(field) for field in criterion.reads):
             found.append(example_id)
