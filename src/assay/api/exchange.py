@@ -47,7 +47,7 @@ def _labelled(database: Database, criterion: Criterion) -> Iterator[ExportRow]:
     with database.read() as connection:
         for example, labels in labelled_with_carried(connection, criterion):
             target = target_of(labels)
-            yield ExportRow(example=example, labels=labels, target=None if target is None else target.value)
+            yield ExportRow(example=example, labels=tuple(labels), target=None if target is None else target.value)
 
 
 def _queued(database: Database, criterion: Criterion, name: str) -> Iterator[ExportRow]:

@@ -86,7 +86,7 @@ def parents_of(example: Example) -> tuple[str, ...]:
 def _provenance(example: Example) -> Mapping[str, Any] | None:
     """Where an augmented example comes from; a user's own column of that name is something else."""
     found = example.meta.get(PROVENANCE)
-    ours = (
-        example.source == "synthetic" and isinstance(found, Mapping) and found.keys() >= {"receipt", "kind", "parents"}
-    )
-    return found if ours and isinstance(found["parents"], list | tuple) else None
+    if example.source != "synthetic" or not isinstance(found, Mapping):
+        return None
+    whole = found.keys() >= {"receipt", "kind", "parents"} and isinstance(found["parents"], list | tuple)
+    return found if whole else None

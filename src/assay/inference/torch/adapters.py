@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -19,6 +20,9 @@ from assay.models.adapter import Adapter
 
 _MOST_RUNS = 3  # runs of adapters with equally many rows that are multiplied one after the other, unpadded
 _MOST_PADDED_ROWS = 128  # an adapter with more rows is a product of its own, for padding would cost more than a call
+
+
+_Stacks: TypeAlias = dict[tuple[str, ...], tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,7 @@ class AdapterBank:
         self._device = device
         self._tensors: dict[str, dict[str, tuple[torch.Tensor, torch.Tensor]]] = {}
         self._shapes: dict[str, tuple[int, frozenset[str]]] = {}
-        self._stacked: dict[str, tuple[tuple[str, ...], torch.Tensor, torch.Tensor]] = {}  # one set a module
+        self._stacked: dict[str, _Stacks] = {}  # a few sets a module, the oldest first
 
     def add(self, name: str, adapter: Adapter) -> None:
         """Keep an adapter as (A^T (in, rank), scaling · B^T (rank, out)) of each module."""
@@ -71,7 +75,9 @@ class AdapterBank:
         """Forget an adapter."""
         self._tensors.pop(name, None)
         self._shapes.pop(name, None)
-        self._stacked = {module: kept for module, kept in self._stacked.items() if name not in kept[0]}
+        for stacks in self._stacked.values():
+            for names in [names for names in stacks if name in names]:
+                del stacks[names]
 
     def everywhere(self, adapter: str) -> list[_Batch]:
         """One adapter live on all rows of all inputs: for passes that are not packed."""
@@ -132,16 +138,17 @@ class AdapterBank:
         )
 
     def _stack(self, module: str, names: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-        """(adapters, in, rank) and (adapters, rank, out); the last set of names is kept."""
+        """(adapters, in, rank) and (adapters, rank, out); a few sets of names are kept, as many as a pass may have."""
         if len(names) == 1:
             down, up = self._tensors[names[0]][module]
             return down[None], up[None]
-        kept = self._stacked.get(module)
-        if kept is None or kept[0] != names:
+        stacks = self._stacked.setdefault(module, {})
+        if names not in stacks:
+            if len(stacks) == _MOST_RUNS:
+                del stacks[next(iter(stacks))]
             pairs = [self._tensors[name][module] for name in names]
-            kept = (names, torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs]))
-            self._stacked[module] = kept
-        return kept[1], kept[2]
+            stacks[names] = (torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs]))
+        return stacks[names]
 
 
 def _neighbours(
