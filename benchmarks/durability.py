@@ -22,6 +22,7 @@ from sqlalchemy import text
 
 from assay.config import read_settings
 from assay.store.database import open_database
+from machine import describe_machine, write_result
 from served import Server
 
 BATCH = 20
@@ -39,6 +40,7 @@ def main() -> None:
         workspace = Path(folder) / "workspace"
         shutil.copytree(given.workspace, workspace)
         found = attacked(workspace, given.events, given.kills, random.Random(given.seed))  # noqa: S311 - when to kill
+    write_result(Path(__file__).parent / "results" / "durability.json", {**found, "machine": describe_machine()})
     print(json.dumps(found))
 
 

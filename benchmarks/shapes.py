@@ -195,9 +195,9 @@ def requests(judge: str, rows: Sequence[TokenRow]) -> list[Request]:
 
 
 def answered(engine: LocalEngine, requests: Sequence[Request]) -> tuple[float, list[LabelScores]]:
-    """Seconds from the first submission to the last answer, and the answers."""
+    """Seconds from the submission, all at once as a file's rows are, to the last answer; and the answers."""
     started = time.perf_counter()
-    futures = [engine.submit(request) for request in requests]
+    futures = engine.submit_all(requests)
     answers = [future.result() for future in futures]
     return time.perf_counter() - started, answers
 

@@ -8,21 +8,28 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from answering import RECORDED, TOKENS_IN, TOKENS_OUT, AnsweringEndpoint, recorded_answer
 from shop import CRITERION, Shop, write_rows
 
 from assay.api import Workspace
+from assay.api.augmenting import AugmentRequest, SamplePlan
 from assay.datasets.frozen_rows import load_rows
 from assay.labelling.desk import hand_of, take
+from assay.llm.prices import Price
 from assay.llm.recorded_endpoint import Reply, said
+from assay.schema.errors import AssayError, BudgetSpentError
+from assay.store import augmentations, spending
 from assay.store.blobs import Blobs
+from assay.store.labelling import queues
 from assay.store.labelling.answers import Answer
 
 FREEZE = ("data", "freeze", "advice", "--min-test-per-class", "1")
 BOTH = ("data", "augment", "advice", "--kind", "flip,paraphrase", "--per-kind", "50", "--sample", "50")
 PRICE = ("--price-per-million", "1,2")
+FLIPS = AugmentRequest(kinds=("flip",), per_kind=50, price=Price(input=1.0, output=2.0))
 USD = (TOKENS_IN * 1 + TOKENS_OUT * 2) / 1e6  # of one recorded answer
 MADE_FOR = {
     row[kind]: row["label"] if kind == "paraphrase" else {"advice": "no_advice", "no_advice": "advice"}[row["label"]]
@@ -381,3 +388,94 @@ def test_without_a_frozen_dataset_there_is_nothing_to_make_from(bank):
     path.write_text(path.read_text().replace('version = "1"', 'version = "2"'))
     error = bank.run("data", "augment", "advice", "--kind", "swap", "--json").error
     assert "No dataset is frozen" in error["problem"]
+
+
+def test_what_another_run_made_since_the_plan_is_not_paid_for_again(bank):
+    train = len(outputs_of(bank, "train"))
+    with AnsweringEndpoint() as endpoint, Workspace.open(at(bank, endpoint).root) as here:
+        planned = here.augmenting.plan("advice", FLIPS)
+        with pytest.raises(BudgetSpentError, match=f"budget of {planned.record.id}"):
+            here.augmenting.make(planned, limit_usd=0.03)
+        assert 0 < len(endpoint.asked) < train
+        here.augmenting.make(planned)
+        assert len(endpoint.asked) == train
+        here.augmenting.make(planned)
+        assert here.augmenting.standing(planned.record.id).kinds[0].made == train
+    assert len(endpoint.asked) == train
+
+
+def test_what_was_spent_since_the_plan_counts_beside_what_is_open(bank):
+    with AnsweringEndpoint() as endpoint, Workspace.open(at(bank, endpoint).root) as here:
+        planned = here.augmenting.plan("advice", FLIPS)
+        lost = round(planned.cost.usd_at_most * spending.MICRO)  # of calls that were billed and brought nothing
+        ledger = spending.Ledger(here.labelling.database, spending.Caps())
+        ledger.reserve(f"augmentation/{planned.record.id}", "scribe", lost)
+        assert here.augmenting.make(planned) == 0
+    assert len(endpoint.asked) == len(planned.tasks)
+
+
+def test_no_sample_is_drawn_while_texts_are_made(bank):
+    seen = []
+
+    def answer(question: dict) -> Reply:
+        try:
+            here.augmenting.sample(planned.record.id)
+        except AssayError as error:
+            seen.append(error.code)
+        return recorded_answer(question)
+
+    with AnsweringEndpoint(answer) as endpoint, Workspace.open(at(bank, endpoint).root) as here:
+        planned = here.augmenting.plan("advice", FLIPS)
+        assert here.augmenting.make(planned) == 0
+        queue = here.augmenting.sample(planned.record.id)
+    assert seen == ["conflict"] * len(planned.tasks)
+    assert queue.record.size == len(planned.tasks)
+
+
+def test_nothing_is_made_once_a_sample_is_drawn(bank):
+    with AnsweringEndpoint() as endpoint, Workspace.open(at(bank, endpoint).root) as here:
+        planned = here.augmenting.plan("advice", FLIPS)
+        here.augmenting.make(replace(planned, tasks=planned.tasks[:6], open=planned.open[:6]))
+        here.augmenting.sample(planned.record.id)
+        assert here.augmenting.make(planned) == 0
+        (kind,) = here.augmenting.standing(planned.record.id).kinds
+    assert (kind.asked, kind.open, len(endpoint.asked)) == (6, 0, 6)
+
+
+def test_a_budget_is_not_spent_again_in_the_next_month(bank, monkeypatch):
+    now = ["2026-11-30T23:59:59Z"]
+    monkeypatch.setattr(spending, "utc_now", lambda: now[-1])
+
+    def answer(question: dict) -> Reply:
+        now.append("2026-12-01T00:00:00Z")
+        text = json.loads(recorded_answer(question).body)["choices"][0]["message"]["content"]
+        return said(text, tokens_in=0, tokens_out=2_300)  # $0.0046, of $0.0052 set aside
+
+    with AnsweringEndpoint(answer) as endpoint, Workspace.open(at(bank, endpoint).root) as here:
+        planned = here.augmenting.plan("advice", FLIPS)
+        with pytest.raises(BudgetSpentError, match="does not cover another call"):
+            here.augmenting.make(planned, limit_usd=0.045)  # more than eight calls set aside at once
+        spent = here.augmenting.standing(planned.record.id).receipt.usd
+    assert 8 * 0.0046 <= spent + 1e-9 < 0.045
+
+
+def test_a_sample_is_what_its_queue_holds_where_its_drawing_was_killed(bank, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with Workspace.open(bank.root) as here:
+        planned = here.augmenting.plan("advice", AugmentRequest(kinds=("swap",), per_kind=8))
+        here.augmenting.make(planned)
+        with monkeypatch.context() as patched:
+            patched.setattr(augmentations, "mark_drawn", kill)
+            with pytest.raises(Killed):
+                here.augmenting.sample(planned.record.id, SamplePlan(per_kind=3))
+        queue = here.augmenting.sample(planned.record.id, SamplePlan(per_kind=6))
+        with here.labelling.database.read() as connection:
+            queued = {item.example_id for item in queues.iter_items(connection, queue.record.name)}
+            every = augmentations.derivatives_of(connection, planned.record.id)
+    assert len(queued) == queue.record.size == 3
+    assert {one.id for one in every if one.draw == 1} == queued

@@ -7,6 +7,7 @@ import pytest
 from shop import SIGNS, WORDS, labelled_rows, write_rows
 
 from assay.api import Workspace
+from assay.datasets.frozen_rows import load_rows
 from assay.labelling.desk import hand_of, take
 from assay.schema.ids import new_id
 from assay.store.labelling import queues
@@ -108,6 +109,38 @@ def test_training_on_it_and_comparing_before_with_after(stocked):
     same = stocked.run("compare", before, before, "--contrast", "pairs", "--recall", "0.8")
     assert same.status == 0
     assert "Fewer false alarms are not shown" in same.out
+    assert "difference" in same.out
+    assert "+0.000 (+0.000 to +0.000)" in same.out
+
+
+def test_a_judge_that_was_trained_on_rows_of_the_set_is_not_compared_on_it(shop):
+    judge = shop.ok("list")["versions"][0]["id"]
+    with Workspace.open(shop.root) as here:
+        version = here.resolve(judge).version
+        rows_blob = here.dataset(version.dataset).rows_blob
+        frozen = load_rows(here._blobs, here.dataset(version.dataset))
+    taken = [row for row in frozen if row.split == "test"][:6]
+    rows = [{"id": f"c-{n}", "output": row.example.output, "label": row.target.value} for n, row in enumerate(taken)]
+    write_rows(shop.root / "held-out.jsonl", rows)
+    shop.ok("data", "contrast", "advice", "held-out.jsonl")
+    assert shop.ok("compare", judge, judge, "--contrast", "held-out", "--recall", "0.8")["unchecked"] == []
+    seen = [next(row for row in frozen if row.split == split) for split in ("train", "dev", "calibration")]
+    for place, row in enumerate(seen):
+        near = f"{row.example.output}." if place else row.example.output
+        rows.append({"id": f"s-{place}", "output": near, "label": row.target.value})
+    write_rows(shop.root / "seen.jsonl", rows)
+    shop.ok("data", "contrast", "advice", "seen.jsonl")
+    refused = shop.run("compare", judge, judge, "--contrast", "seen", "--recall", "0.8", "--json").error
+    assert refused["code"] == "refused"
+    assert f"{judge} was trained on rows of the contrast set 'seen'" in refused["problem"]
+    assert refused["got"].startswith("3 such rows")
+    assert "freeze again, train again" in refused["next_step"]
+    next(
+        path for path in shop.root.rglob(f"*{rows_blob[4:]}") if path.is_file()
+    ).unlink()  # as of a judge made elsewhere
+    words = ("compare", judge, judge, "--contrast", "seen", "--recall", "0.8")
+    assert shop.ok(*words)["unchecked"] == [judge]
+    assert f"{judge} was trained elsewhere" in shop.run(*words).out
 
 
 def test_a_set_is_listed_and_does_not_change(stocked):

@@ -43,7 +43,7 @@ def test_only_decided_rows_of_train_are_parents():
         row(2, split="test"),
         row(3, split="dev"),
         row(4, split="calibration"),
-        row(5, meta={"augmentation": {"receipt": "r", "kind": "flip", "parents": ["r01"]}}),
+        row(5, source="synthetic", meta={"augmentation": {"receipt": "r", "kind": "flip", "parents": ["r01"]}}),
         row(6, label=""),
         row(7, output=None),
         row(8, output=(ImagePart(blob="0" * 64),)),

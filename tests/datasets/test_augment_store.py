@@ -107,7 +107,8 @@ def test_a_receipt_holds_the_newest_decisions_and_what_it_cost(filled, record):
             spending.reserve(connection, cost, None)
         whole = receipt_of(connection, record)
         assert augmentations.kept(connection) == {(ID, "flip")}
-        row = Example(id="x", output="y", meta={"augmentation": {"receipt": ID, "kind": "flip", "parents": ["e1"]}})
+        provenance = {"augmentation": {"receipt": ID, "kind": "flip", "parents": ["e1"]}}
+        row = Example(id="x", output="y", source="synthetic", meta=provenance)
         behind = receipts_behind(connection, [row, Example(id="z", output="real")])
     assert [(one.kind, one.kept) for one in whole.kinds] == [("paraphrase", False), ("flip", True)]
     assert whole.usd == 0.5

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.datasets.near_duplicates import PREFIX_CHARS, jaccard, near_duplicate_pairs, nearly_among, shingles
+from assay.datasets.near_duplicates import (
+    PREFIX_CHARS,
+    NearTexts,
+    jaccard,
+    near_duplicate_pairs,
+    nearly_among,
+    shingles,
+)
 from assay.datasets.splits import components
 
 PASSWORD = "how do i reset the password of my online banking account"  # noqa: S105 - a sentence
@@ -37,6 +44,10 @@ def test_shingles_count_distinct_five_grams():
 )
 def test_small_edits_are_near_and_others_are_not(other, near):
     assert (near_duplicate_pairs([PASSWORD, other]) == [(0, 1)]) == near
+    known = NearTexts()
+    for text in ("something else entirely, in a sentence of its own", PASSWORD, PASSWORD):
+        known.add(text)
+    assert known.near(other) == ([1, 2] if near else [])
     assert (jaccard(shingles(PASSWORD), shingles(other)) >= 0.8) == near
 
 

@@ -1,10 +1,14 @@
 """Guards: what passes, what does not, and what holds when nobody can be asked."""
 
 import asyncio
+import gc
 import socket
+import threading
+import time
 
 import pytest
 
+from assay.client import AsyncClient
 from assay.integrations.guard import Guard
 from assay.schema.errors import InputError
 
@@ -43,6 +47,7 @@ UNASKED = {
     "there is no such judge": ({"judges": "nobody"}, {"output": "hello"}, "There is no judge 'nobody'."),
     "there is nothing to judge": ({}, {"output": " "}, "is empty"),
     "the text cannot be sent": ({}, {"output": "half \ud800"}, "cannot be sent"),
+    "a value has no form in JSON": ({}, {"output": b"hello"}, "cannot be sent"),
     "a field is unknown": ({}, {"ouput": "hello"}, "ouput"),
 }
 
@@ -82,6 +87,49 @@ def test_one_guard_serves_several_event_loops(bank):
     for _ in range(2):
         assert [checked.action for checked in asyncio.run(ask())] == ["block"] * 3
     assert guard.check(output="hello").action == "allow"
+
+
+def test_the_clients_of_event_loops_that_ended_are_closed_and_let_go(bank, monkeypatch):
+    closed, close = [], AsyncClient.close
+
+    async def closing(client):
+        await close(client)
+        closed.append(client)
+
+    monkeypatch.setattr(AsyncClient, "close", closing)
+    guard = Guard("advice", url=bank.url)
+    for _ in range(5):
+        assert asyncio.run(guard.check_async(output="hello")).passes
+    assert len(closed) == 5
+    closed.clear()
+    gc.collect()
+    assert sum(isinstance(one, AsyncClient) for one in gc.get_objects()) <= 1
+
+
+def test_an_awaited_check_ends_in_time_however_slowly_the_server_speaks():
+    with socket.socket() as slow:
+        slow.bind(("127.0.0.1", 0))
+        slow.listen()
+
+        def drip():
+            taken, _ = slow.accept()
+            with taken:
+                try:
+                    for one in b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 100:
+                        taken.send(bytes([one]))
+                        time.sleep(0.1)
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        guard = Guard("advice", url=f"http://127.0.0.1:{slow.getsockname()[1]}", deadline_ms=50)
+        began = time.monotonic()
+        checked = asyncio.run(guard.check_async(output="x"))
+        took_s = time.monotonic() - began
+        dripping.join()
+    assert "Timeout" in checked.problem
+    assert took_s < 4
 
 
 @pytest.mark.parametrize(

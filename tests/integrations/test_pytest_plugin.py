@@ -1,13 +1,14 @@
 """The pytest plug-in in real runs of pytest: what passes, what a failure says, and its options."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import assay
 from assay import Client, FieldMapping, TrainingRequest, Workspace
-from assay.integrations.asserting import JudgesHere
+from assay.integrations.asserting import JudgesHere, JudgesServed
 
 pytest_plugins = ["pytester"]
 Client().close()  # loads what httpx loads late: pytester forgets modules that are first loaded in a test
@@ -151,6 +152,24 @@ def test_the_command_line_goes_before_the_ini_file(pytester, trained, nobody):
             assert_passes("advice@candidate", expect=["yes", "no"], output="hello")
     """
     run(pytester, test, f"--assay-workspace={trained}").assert_outcomes(passed=1)
+
+
+def test_the_scale_of_a_fallback_is_sought_once(bank, monkeypatch):
+    sought, judge = [], Client.judge
+
+    def by_a_fallback(client, *judges, **fields):
+        answer = judge(client, *judges, **fields)
+        return replace(answer, verdicts=tuple(replace(one, judge="rules-00000000") for one in answer.verdicts))
+
+    with Client(bank.url) as client:
+        known = client.judges()
+        monkeypatch.setattr(Client, "judge", by_a_fallback)
+        monkeypatch.setattr(client, "judges", lambda: sought.append(1) or known)
+        served = JudgesServed(client)
+        heard = [served.ask("advice", {"output": "hello"}) for _ in range(3)]
+    assert sought == [1]
+    assert {(one.labels, one.threshold) for one in heard} == {(heard[0].labels, None)}
+    assert "yes" in heard[0].labels
 
 
 def test_a_key_without_the_scope_read_can_still_ask(pytester, bank, monkeypatch):

@@ -1,6 +1,7 @@
 """Who is let in, how fast, and with what in their hands."""
 
 import json
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from assay.api.keys import make_key
 from assay.schema.errors import InputError, RefusedError
+from assay.server import access
 from assay.server.run import run_server
 from assay.store import keys
 
@@ -153,3 +155,21 @@ async def test_a_thousand_hostile_bodies_are_answered_or_refused(shop, bodies):
             assert answer.status_code < 500, (path, body[:300], answer.text)
     assert len(bodies) == 1000
     assert counts[200] > 50
+
+
+async def test_a_slow_database_locks_out_no_key_however_long_it_is_slow(shop, monkeypatch):
+    monkeypatch.setattr(access, "PATIENCE_S", 0.02)
+    now = [0.0]
+    async with shop.serving() as (_, serving):
+        made = make_key(serving.database, "checkout", ["judge"])
+        ours = access.Access(serving.database, serving.limits, open_access=False, clock=lambda: now[0])
+        await ours.caller(f"Bearer {made.secret}", "judge")
+        read = keys.by_digest
+
+        def slow(*given):
+            time.sleep(0.2)
+            return read(*given)
+
+        monkeypatch.setattr(keys, "by_digest", slow)
+        for now[0] in (10.0, access.MOST_REMEMBERED_S + 1):
+            assert (await ours.caller(f"Bearer {made.secret}", "judge")).id == made.key.id

@@ -1,5 +1,6 @@
 """kill -9 at any moment: what was acknowledged is judged, once. And a database or a disk that is not there."""
 
+import fcntl
 import json
 import resource
 import sqlite3
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from server_process import ServerProcess
 
+from assay.schema.errors import AssayError
 from assay.serving.journal import Journal, rows_left
 from assay.serving.process import serving_process
 from assay.store import events, verdicts
@@ -82,7 +84,8 @@ def test_a_journal_keeps_what_was_appended_and_forgets_what_was_moved(tmp_path):
 def test_a_line_that_cannot_be_read_is_set_aside_and_hides_nothing_behind_it(tmp_path):
     path = tmp_path / "j.jsonl"
     path.write_bytes(b'{"id": "a"}\n\0\0\0{"id"\n{"id": "b"}\n')  # as a power cut in the middle of a write may leave it
-    assert [row["id"] for rows in rows_left(path) for row in rows] == ["a", "b"]
+    for _ in range(2):  # it is read again where the database was away
+        assert [row["id"] for rows in rows_left(path) for row in rows] == ["a", "b"]
     assert (tmp_path / "j.damaged").read_bytes() == b'\0\0\0{"id"\n'
 
 
@@ -128,3 +131,30 @@ async def test_a_database_that_is_away_loses_nothing_and_stops_no_guardrail(shop
     assert found[0]["id"] == answer.json()["verdicts"][0]["id"]
     assert len(found) == 2
     assert list(shop.settings.serving_files.iterdir()) == []
+
+
+def test_a_server_that_starts_is_never_taken_for_a_dead_one(tmp_path, monkeypatch):
+    lock_file = fcntl.flock
+
+    with serving_process(tmp_path) as living:
+
+        def lock_after_another_looked(*given):
+            monkeypatch.setattr(fcntl, "flock", lock_file)
+            list(living.dead())  # its periodic look falls between the making of the file and the lock
+            lock_file(*given)
+
+        monkeypatch.setattr(fcntl, "flock", lock_after_another_looked)
+        with serving_process(tmp_path) as starting:
+            assert (tmp_path / f"{starting.name}.lock").exists()
+            assert list(living.dead()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_locks_is_refused(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(AssayError, match="cannot lock"), serving_process(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []

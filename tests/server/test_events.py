@@ -7,6 +7,9 @@ import pytest
 import uvicorn
 from standardwebhooks import Webhook
 
+from assay.schema.errors import InputError
+from assay.serving import worker
+from assay.serving.recorder import write
 from assay.serving.webhook import Webhook as Address
 from assay.store import events
 from assay.store.events import Event
@@ -121,3 +124,42 @@ async def test_an_event_whose_judge_is_gone_ends_with_a_failed_verdict(shop, ask
         await serving.intake.accept([Event(id="call-1", body=body)])
         (verdict,) = (await done(client, "call-1"))["verdicts"]
     assert (verdict["kind"], verdict["reason_code"]) == ("failed", "not-found")
+
+
+async def test_what_the_database_will_never_take_ends_with_a_failed_verdict_and_holds_up_nobody(
+    shop, asked, monkeypatch
+):
+    shop.add(alias="champion", fallback="block")
+
+    def picky(connection, rows):
+        if any("poison" in row["example"] for row in rows):
+            raise InputError("The database does not take a value.")
+        write(connection, rows)
+
+    monkeypatch.setattr(worker, "write", picky)
+    async with shop.serving() as (client, _):
+        sent = [asked("one", event_id="a"), asked("poison", event_id="b"), asked("two", event_id="c")]
+        await client.post("/v1/events", json={"events": sent})
+        found = {name: (await done(client, name))["verdicts"] for name in "abc"}
+    assert {name: [one["kind"] for one in given] for name, given in found.items()} == {
+        "a": ["decided"],
+        "b": ["failed"],
+        "c": ["decided"],
+    }
+    assert (found["b"][0]["reason_code"], found["b"][0]["action"]) == ("bad-input", "block")
+
+
+async def test_a_batch_that_cannot_be_finished_is_free_again_at_once(shop, asked, monkeypatch):
+    shop.add(alias="champion")
+    broken = [ZeroDivisionError()]
+
+    def write_later(connection, rows):
+        if broken:
+            raise broken.pop()
+        write(connection, rows)
+
+    monkeypatch.setattr(worker, "write", write_later)
+    async with shop.serving() as (client, _):
+        await client.post("/v1/events", json={"events": [asked(event_id="call-1")]})
+        state = await done(client, "call-1")
+    assert state["attempts"] == 2

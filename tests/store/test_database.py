@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError as SqlIntegrityError
 
 from assay.schema.errors import AssayError, InputError, IntegrityError
 from assay.store import criteria
@@ -181,3 +183,25 @@ def test_sqlite_files_use_a_write_ahead_log(tmp_path):
 def test_without_psycopg_the_extra_is_named(start):
     out, error = start(WITHOUT_PSYCOPG).communicate(timeout=60)
     assert "pip install 'assay[postgres]'" in out, error
+
+
+def test_a_postgres_that_is_only_read_from_is_a_sentence_without_the_users_text(postgres, make_criterion):
+    database = open_database(postgres)
+
+    def record_where_nothing_may_be_written():
+        with database.begin() as connection:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")  # as after a fail-over to a standby
+            criteria.record(connection, make_criterion(question="write to ann@example.org"))
+
+    with pytest.raises(AssayError, match="nothing was changed") as refusal:
+        record_where_nothing_may_be_written()
+    database.close()
+    assert "read-only transaction" in refusal.value.got
+    assert "ann@example.org" not in f"{refusal.value} {refusal.value.__cause__}"
+
+
+def test_no_error_of_the_driver_holds_what_was_written(database):
+    broken = text("INSERT INTO labels (example_id, value) VALUES (:id, :value)")
+    with pytest.raises(SqlIntegrityError) as error, database.begin() as connection:
+        connection.execute(broken, {"id": "ann@example.org", "value": None})
+    assert "parameters hidden" in str(error.value)

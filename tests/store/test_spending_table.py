@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from assay.schema.errors import BudgetSpentError
-from assay.store.spending import Caps, Ledger
+from assay.store import spending
+from assay.store.spending import Caps, Ledger, LimitSpentError
 
 
 def test_a_reservation_counts_until_it_is_settled(database):
@@ -59,3 +60,20 @@ def test_months_are_apart(database):
     ledger.reserve("a", "small", 1)
     assert ledger.month("1999-01") == ()
     assert len(ledger.month()) == 1
+
+
+def test_a_limit_holds_over_all_months_and_for_one_purpose(database, monkeypatch):
+    ledger = Ledger(database, Caps(each_purpose=1.0)).up_to(1.2)
+    for month in ("2026-11", "2026-12"):
+        monkeypatch.setattr(spending, "utc_now", lambda month=month: f"{month}-01T00:00:00Z")
+        reserved = ledger.reserve("augmentation/a", "small", 500_000)
+    with pytest.raises(LimitSpentError) as caught:
+        ledger.reserve("augmentation/a", "large", 300_000)
+    assert (caught.value.required, caught.value.code) == ("at most $1.2000 in all", "budget-spent")
+    assert caught.value.got == "$1.0000 spent, $0.3000 asked for"
+    with pytest.raises(BudgetSpentError, match="monthly cap"):
+        ledger.reserve("augmentation/a", "large", 600_000)
+    ledger.settle(reserved, micro_usd=100, tokens_in=5, tokens_out=2)
+    ledger.reserve("augmentation/a", "large", 300_000)
+    ledger.reserve("augmentation/b", "large", 900_000)
+    assert sum(row.micro_usd for row in ledger.month()) == 100 + 300_000 + 900_000

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from simulated_judge import binary_criterion, ordinal_criterion
 
+from assay.metrics.ranking import fpr_at_recall_of
 from assay.metrics.resampling import Resampling
 from assay.schema.criterion import Criterion
 from assay.schema.errors import InputError, RefusedError
 from assay.schema.example import Example
 from assay.schema.verdict import Abstained, Decided, Failed, Verdict
-from assay.validation.contrast import Scored, at_recall, compare_on_contrast, compared
+from assay.validation.contrast import Scored, alarms_at, at_recall, compare_on_contrast, compared, scored_by, sign_test
 
 CRITERION = binary_criterion()
 
@@ -72,6 +73,8 @@ def test_rates_at_the_recall_that_ships_by_hand():
     assert found.at.after.value == pytest.approx(1 / 4)
     assert found.change is not None
     assert found.change.value == pytest.approx(-0.5)
+    assert found.at.difference.value == pytest.approx(-1 / 4)
+    assert (found.at.sign.fewer, found.at.sign.more, found.at.sign.p) == (1, 0, 1.0)
     assert found.auroc[0].value == pytest.approx(8 / 16)
     assert found.auroc_gain.value == pytest.approx(found.auroc[1].value - 8 / 16)
     assert (found.positives, found.negatives, found.left_out) == (4, 4, 0)
@@ -115,7 +118,82 @@ def drawn(n: int, lift: float, seed: int) -> Scored:
     truth = (np.arange(n) % 2).astype(float)
     shared = random.normal(size=n)
     before = truth + shared
-    return Scored(truth=truth, before=before, after=(1 + lift) * truth + shared, called=(before > 0.5).astype(float))
+    return Scored(
+        truth=truth,
+        before=before,
+        after=(1 + lift) * truth + shared,
+        called=(before > 0.5).astype(float),
+        groups=np.arange(n).astype(str),
+    )
+
+
+def with_alarms(before: int, after: int, negatives: int, positives: int = 20) -> Scored:
+    """Both find all positive rows; so many of the negative ones stand above them, others for the judge after."""
+    truth = np.repeat([1.0, 0.0], [positives, negatives])
+    scores = [np.repeat([0.8, 0.9, 0.1], [positives, alarms, negatives - alarms]) for alarms in (before, after)]
+    scores[1][positives:] = scores[1][positives:][::-1]
+    return Scored(
+        truth=truth,
+        before=scores[0],
+        after=scores[1],
+        called=(scores[0] > 0.5).astype(float),
+        groups=np.arange(len(truth)).astype(str),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "negatives", "shown"),
+    [
+        (1, 0, 50, False),
+        (2, 0, 50, False),
+        (2, 0, 2, False),  # in every resample before raises all and after none
+        (5, 0, 50, False),
+        (6, 0, 50, True),
+        (6, 1, 50, False),
+        (20, 4, 50, True),
+        (0, 6, 50, False),
+    ],
+)
+def test_a_handful_of_false_alarms_is_not_shown(before, after, negatives, shown):
+    found = compared(with_alarms(before, after, negatives), ("a-1", "a-2"))
+    assert found.at.difference.value == pytest.approx((after - before) / negatives)
+    assert (found.at.sign.fewer, found.at.sign.more) == (before, after)
+    assert found.fewer_false_alarms is shown
+
+
+def test_the_bootstrap_alone_would_show_what_the_sign_test_does_not():
+    found = compared(with_alarms(2, 0, 2), ("a-1", "a-2"))
+    assert found.at.difference.high < 0
+    assert found.at.sign.p == 0.5
+
+
+def test_rows_of_one_group_are_drawn_together_and_count_once():
+    one_by_one = with_alarms(8, 0, 48)
+    together = Scored(**{**vars(one_by_one), "groups": np.repeat([f"g{n}" for n in range(17)], 4)})
+    assert (sign_test(together, 1.0).fewer, sign_test(one_by_one, 1.0).fewer) == (2, 8)
+    alone, grouped = (compared(one, ("a-1", "a-2")) for one in (one_by_one, together))
+    assert alone.fewer_false_alarms
+    assert not grouped.fewer_false_alarms
+    assert "clustered" in grouped.at.difference.method
+    width = [found.at.difference.high - found.at.difference.low for found in (alone, grouped)]
+    assert width[1] > 1.5 * width[0]
+
+
+def test_groups_come_from_the_rows():
+    rows = [(Example(id=f"r{n}", output="?", group="trace" if n < 2 else None), "advice") for n in range(3)]
+    side = Scripted(id="a-1", script=(0.9, 0.8, 0.7))
+    assert scored_by(side, side, rows)[0].groups.tolist() == ["trace", "trace", "r2"]
+
+
+@pytest.mark.parametrize("recall", [0.1, 0.5, 0.73, 0.75, 1.0])
+def test_alarms_of_the_rows_add_up_to_the_rate(recall):
+    random = np.random.default_rng(5)
+    truth = (random.random(60) < 0.4).astype(float)
+    scores = random.integers(0, 12, size=60) / 12  # with ties
+    alarms = alarms_at(truth, scores, recall)
+    rate = fpr_at_recall_of(np.ones((1, 60)), truth, scores, recall)[0]
+    assert (alarms * (1 - truth)).sum() / (1 - truth).sum() == pytest.approx(rate)
+    assert (alarms * truth).sum() / truth.sum() == pytest.approx(recall)
 
 
 def test_a_better_judge_is_seen_and_an_equal_one_is_not():

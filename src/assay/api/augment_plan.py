@@ -13,7 +13,7 @@ from assay.datasets.augmentation.cost import NOTHING, Cost, cost_of
 from assay.datasets.augmentation.kinds import Kind, check_fits, ends_of, kinds_named
 from assay.datasets.augmentation.parents import Task, TaskPlan, planned_tasks
 from assay.datasets.augmentation.prompts import TEMPERATURE, ask_of, prompt_of
-from assay.datasets.augmentation.receipts import MICRO, purpose_of
+from assay.datasets.augmentation.receipts import purpose_of
 from assay.ingest.mapping import meant
 from assay.llm.client import LlmClient
 from assay.llm.endpoint import Endpoint
@@ -28,8 +28,8 @@ from assay.schema.receipt import Generator
 from assay.schema.records import to_jsonable
 from assay.store import augmentations, spending
 from assay.store.augmentations import AugmentationRecord
-from assay.store.database import Database
-from assay.store.spending import Caps, Ledger
+from assay.store.database import Connection, Database
+from assay.store.spending import MICRO, LimitSpentError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,19 +93,30 @@ def planned_of(
             required="rows of train with text in the field that changes, and not augmented themselves",
             got=f"{sum(row.split == 'train' for row in rows):,} rows in train, none for {', '.join(request.kinds)}",
         )
-    with database.read() as connection:
-        settled = {one.id for one in augmentations.derivatives_of(connection, record.id) if one.state != "open"}
-        spent = spending.total(connection, purpose_of(record.id)) / MICRO
-    waiting = [task for task in tasks if task.id not in settled]
     planned = Planned(
         record=record,
         criterion=criterion,
         tasks=tuple(tasks),
-        open=tuple(waiting),
+        open=tuple(tasks),
         cost=NOTHING,
-        spent_usd=spent,
+        spent_usd=0.0,
         endpoint=endpoint,
     )
+    with database.read() as connection:
+        planned = as_it_stands(connection, planned)
+    return with_cost(planned, database, settings)
+
+
+def as_it_stands(connection: Connection, planned: Planned) -> Planned:
+    """A plan with what is open of it now, and what it has cost until now. The cost of what is open stays."""
+    settled = {one.id for one in augmentations.derivatives_of(connection, planned.record.id) if one.state != "open"}
+    spent = spending.total(connection, purpose_of(planned.record.id)) / MICRO
+    waiting = tuple(task for task in planned.open if task.id not in settled)
+    return replace(planned, open=waiting, spent_usd=spent)
+
+
+def with_cost(planned: Planned, database: Database, settings: Settings) -> Planned:
+    """A plan with the cost of what is open of it. Raises NotFoundError (a model without a price)."""
     return replace(planned, cost=_cost(planned, database, settings))
 
 
@@ -115,42 +126,19 @@ def client_of(planned: Planned, database: Database, settings: Settings, limit_us
     """
     if planned.endpoint is None:
         raise ValueError("This plan asks no language model.")
-    purpose = purpose_of(planned.record.id)
-    ledger = ledger_of(database, settings)
-    if limit_usd is not None:
-        ledger = Ledger(database, _caps(planned, database, settings, limit_usd))
-    return PaidClient(LlmClient(planned.endpoint), prices_of(settings), ledger, purpose)
+    ledger = ledger_of(database, settings).up_to(limit_usd)
+    return PaidClient(LlmClient(planned.endpoint), prices_of(settings), ledger, purpose_of(planned.record.id))
 
 
-def budget_spent(planned: Planned, settings: Settings, limit_usd: float, error: BudgetSpentError) -> BudgetSpentError:
-    """The ledger's refusal in the words of whoever set the limit: the command, or assay.toml."""
-    cap = _own_caps(settings).of(purpose_of(planned.record.id))
-    if cap is not None and cap <= limit_usd:
-        return error
+def budget_spent(planned: Planned, error: LimitSpentError) -> BudgetSpentError:
+    """The ledger's refusal in the words of the command that set the limit."""
     return BudgetSpentError(
         f"The budget of {planned.record.id} does not cover another call.",
-        required=f"at most ${limit_usd:,.4f} in all",
+        required=error.required,
         got=error.got,
         next_step="the same command with a larger --budget-usd goes on from here; or go on with what there is: "
         f"assay data augment sample {planned.record.id}",
     )
-
-
-def _own_caps(settings: Settings) -> Caps:
-    return Caps(each_purpose=settings.spending.each_purpose_usd, by_purpose=settings.spending.caps)
-
-
-def _caps(planned: Planned, database: Database, settings: Settings, limit_usd: float) -> Caps:
-    """The ledger's caps are by month: what earlier months cost is taken off the limit."""
-    purpose = purpose_of(planned.record.id)
-    with database.read() as connection:
-        this_month = sum(
-            row.micro_usd for row in spending.in_month(connection, utc_now()[:7]) if row.purpose == purpose
-        )
-        earlier = spending.total(connection, purpose) - this_month
-    wanted = max(limit_usd - earlier / MICRO, 0.0)
-    cap = _own_caps(settings).of(purpose)
-    return Caps(by_purpose={purpose: wanted if cap is None else min(wanted, cap)})
 
 
 def _record(

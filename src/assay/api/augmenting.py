@@ -11,9 +11,18 @@ Each step can be killed and done again. It computes nothing itself.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from assay.api.augment_plan import AugmentRequest, Planned, budget_spent, client_of, planned_of
+from assay.api.augment_plan import (
+    AugmentRequest,
+    Planned,
+    as_it_stands,
+    budget_spent,
+    client_of,
+    planned_of,
+    with_cost,
+)
 from assay.config import Settings
 from assay.datasets.augmentation.acceptance import DEFAULT_FLOOR
 from assay.datasets.augmentation.copies import copies
@@ -31,9 +40,8 @@ from assay.datasets.augmentation.standing import (
 )
 from assay.datasets.frozen_rows import load_rows
 from assay.labelling.queues import Listed, QueuePlan, make_listed_queue
-from assay.schema.criterion import Criterion
 from assay.schema.dataset import DatasetVersion
-from assay.schema.errors import BudgetSpentError, InputError, shown
+from assay.schema.errors import InputError, shown
 from assay.schema.ids import utc_now
 from assay.schema.label import Label
 from assay.serving.batch.sole_writer import sole_writer
@@ -43,6 +51,7 @@ from assay.store.blobs import Blobs
 from assay.store.database import Connection, Database
 from assay.store.labelling import queues
 from assay.store.labelling.queues import Queue
+from assay.store.spending import LimitSpentError
 
 __all__ = ["AugmentRequest", "Augmenting", "Planned", "Standing"]
 
@@ -82,20 +91,25 @@ class Augmenting:
         return planned_of(frozen, rows, request, self._database, self._settings)
 
     def make(self, planned: Planned, *, limit_usd: float | None = None, on_made: OnMade | None = None) -> int:
-        """Make what is open of a plan. Returns how many stayed open for want of an answer: make it again.
+        """Make what is open of a plan by now: nothing once a sample is drawn. Returns how many stayed open for want of
+        an answer: make it again.
 
-        `limit_usd` bounds what the receipt costs in all, by default what the plan costs at most. What was made is kept
-        whatever comes. Raises BudgetSpentError, LlmFailure, MissingExtraError, ConflictError (another process does it).
+        `limit_usd` bounds what the receipt costs in all, by default what the open ones cost at most beside what is
+        spent. What was made is kept whatever comes. Raises BudgetSpentError, LlmFailure, MissingExtraError,
+        ConflictError (another process makes it, or draws its sample).
         """
         record = planned.record
-        lock = self._settings.data / f"{record.id}.lock"
-        with sole_writer(lock, lock.with_suffix("")):
+        with self._alone(record):
             with self._database.begin() as connection:
+                if any(one.draw for one in augmentations.derivatives_of(connection, record.id)):
+                    return 0
                 augmentations.add(connection, record, [open_derivative(task) for task in planned.tasks])
+                planned = as_it_stands(connection, planned)  # another run may have gone on since it was planned
             make_unaided(self._database, record.id, [task for task in planned.open if not task.kind.asks])
             asked = [task for task in planned.open if task.kind.asks]
             if not asked or planned.endpoint is None or record.generator is None:
                 return 0
+            planned = with_cost(planned, self._database, self._settings)
             limit = planned.spent_usd + planned.cost.usd_at_most if limit_usd is None else limit_usd
             client = client_of(planned, self._database, self._settings, limit)
             maker = Maker(
@@ -107,27 +121,32 @@ class Augmenting:
             )
             try:
                 return maker.run(asked, on_made)
-            except BudgetSpentError as error:
-                raise budget_spent(planned, self._settings, limit, error) from None
+            except LimitSpentError as error:
+                raise budget_spent(planned, error) from None
 
     def sample(self, receipt: str, plan: SamplePlan | None = None, kinds: Sequence[str] = ()) -> Queue:
         """Draw a random sample of each kind and queue it for experts, blind: of kinds that have none yet, and of kinds
-        that were refused. Texts that are copies go first. Once a sample is drawn, no more is made.
+        that were refused. Texts that are copies go first. Once a sample is drawn, no more is made. Where a call was
+        killed after its queue was there, that queue is the sample, whatever is asked for now.
 
-        Raises NotFoundError, InputError (an unknown kind), RefusedError (nothing to draw).
+        Raises NotFoundError, InputError (an unknown kind), RefusedError (nothing to draw), ConflictError (another
+        process makes it, or draws its sample).
         """
         plan = plan or SamplePlan()
-        self._end_making(receipt)
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             record = augmentations.get(connection, receipt)
-            standing = standing_of(connection, record)
-            number = len(standing.samples) + 1
-            taken = self._drawn(connection, standing, plan, kinds, number)
-            examples.add(connection, [one.example for one in taken if one.example is not None], [], None)
-            criterion = criteria.get(connection, record.criterion)
-        queue = self._queue(criterion, record.id, number, taken, plan)
-        with self._database.begin() as connection:
-            augmentations.mark_drawn(connection, [one.id for one in taken], number)
+        _check_kinds(record, kinds)
+        with self._alone(record):
+            self._end_making(record)
+            with self._database.read() as connection:
+                standing = standing_of(connection, record)
+                number = len(standing.samples) + 1
+                queue = _queue_named(connection, sample_queue(record.id, number))
+            if queue is None:
+                queue = self._queue(standing, number, plan, kinds)
+            with self._database.begin() as connection:
+                ids = [item.example_id for item in queues.iter_items(connection, queue.record.name)]
+                augmentations.mark_drawn(connection, ids, number)
         return queue
 
     def accept(self, receipt: str, *, floor: float = DEFAULT_FLOOR) -> Standing:
@@ -158,11 +177,15 @@ class Augmenting:
         with self._database.read() as connection:
             return tuple(standing_of(connection, record) for record in augmentations.every(connection))
 
-    def _end_making(self, receipt: str) -> None:
+    def _alone(self, record: AugmentationRecord) -> AbstractContextManager[None]:
+        """While one process makes texts or draws a sample of them, no other does. Raises ConflictError."""
+        lock = self._settings.data / f"{record.id}.lock"
+        return sole_writer(lock, lock.with_suffix(""))
+
+    def _end_making(self, record: AugmentationRecord) -> None:
         """What is still open is not made any more; copies are set aside. Nothing happens after the first sample."""
         with self._database.read() as connection:
-            record = augmentations.get(connection, receipt)
-            every = augmentations.derivatives_of(connection, receipt)
+            every = augmentations.derivatives_of(connection, record.id)
             frozen = datasets.get(connection, record.dataset)
         if any(one.draw for one in every):
             return
@@ -175,39 +198,25 @@ class Augmenting:
                     augmentations.settle(connection, ended)
             augmentations.mark_copies(connection, found)
 
-    def _drawn(
-        self, connection: Connection, standing: Standing, plan: SamplePlan, kinds: Sequence[str], number: int
-    ) -> list[Derivative]:
+    def _queue(self, standing: Standing, number: int, plan: SamplePlan, kinds: Sequence[str]) -> Queue:
         record = standing.record
-        for name in kinds:
-            if name not in record.kinds:
-                raise InputError(f"{record.id} has no such kind.", required=f"one of {record.kinds}", got=shown(name))
-        wanted = [one for one in standing.kinds if (not kinds or one.kind in kinds) and one.may_be_drawn]
-        every = augmentations.derivatives_of(connection, record.id)
-        taken = [
-            derivative for one in wanted for derivative in drawn(every, record.id, one.kind, plan.per_kind, number)
-        ]
-        if not taken:
-            raise nothing_to_draw(standing)
-        return taken
-
-    def _queue(
-        self, criterion: Criterion, receipt: str, number: int, taken: Sequence[Derivative], plan: SamplePlan
-    ) -> Queue:
-        name = sample_queue(receipt, number)
-        with self._database.read() as connection:
-            known = [queue for queue in queues.every(connection) if queue.record.name == name]
-        if known:  # killed between the queue and the mark
-            return known[0]
-        wanted = QueuePlan(
+        with self._database.begin() as connection:
+            every = augmentations.derivatives_of(connection, record.id)
+            wanted = [one for one in standing.kinds if (not kinds or one.kind in kinds) and one.may_be_drawn]
+            taken = [text for one in wanted for text in drawn(every, record.id, one.kind, plan.per_kind, number)]
+            if not taken:
+                raise nothing_to_draw(standing)
+            examples.add(connection, [one.example for one in taken if one.example is not None], [], None)
+            criterion = criteria.get(connection, record.criterion)
+        queue_plan = QueuePlan(
             budget=len(taken),
             by="list",
             overlap_share=plan.overlap_share,
             labellers_each=plan.labellers_each,
-            name=name,
+            name=sample_queue(record.id, number),
             blind=True,
         )
-        return make_listed_queue(self._database, criterion, wanted, [Listed(example_id=one.id) for one in taken])
+        return make_listed_queue(self._database, criterion, queue_plan, [Listed(example_id=one.id) for one in taken])
 
     def _decide(self, connection: Connection, record: AugmentationRecord, one: KindStanding, floor: float) -> None:
         every = augmentations.derivatives_of(connection, record.id)
@@ -250,3 +259,14 @@ class Augmenting:
                 got=f"one of {found.criterion.key!r}",
             )
         return found
+
+
+def _check_kinds(record: AugmentationRecord, kinds: Sequence[str]) -> None:
+    for name in kinds:
+        if name not in record.kinds:
+            raise InputError(f"{record.id} has no such kind.", required=f"one of {record.kinds}", got=shown(name))
+
+
+def _queue_named(connection: Connection, name: str) -> Queue | None:
+    """The queue of a sample whose drawing was killed before its texts were marked; None where there is none."""
+    return next((queue for queue in queues.every(connection) if queue.record.name == name), None)

@@ -7,17 +7,29 @@
 Each method is one command. It computes nothing itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.datasets.contrast import counts_by_label, read_contrast, read_texts_only, rows_from_bytes, rows_to_bytes
+from assay.datasets.contrast import (
+    ContrastRow,
+    counts_by_label,
+    in_contrast,
+    read_contrast,
+    read_texts_only,
+    rows_from_bytes,
+    rows_to_bytes,
+    texts_apart,
+)
+from assay.datasets.frozen_rows import load_rows
 from assay.ingest.mapping import FieldMapping
 from assay.schema.criterion import Criterion
-from assay.schema.errors import RefusedError, shown
+from assay.schema.errors import IntegrityError, NotFoundError, RefusedError, shown
 from assay.schema.example import Example
 from assay.schema.ids import utc_now
-from assay.store import contrast_sets
+from assay.schema.judge_version import JudgeVersion
+from assay.store import contrast_sets, datasets
 from assay.store.blobs import Blobs
 from assay.store.contrast_sets import ContrastSet
 from assay.store.database import Database
@@ -47,7 +59,8 @@ class Contrast:
         """Register a file. From then on neither a mined queue nor a freeze of the criterion takes what equals or nearly
         equals one of its rows. `texts_only` reads no labels: such a set compares nothing.
 
-        Raises NotFoundError, InputError (the file), ConflictError (the name stands for other rows).
+        Raises NotFoundError, InputError (the file), ConflictError (the name stands for other rows, or for a set of
+        another criterion).
         """
         read = read_texts_only if texts_only else read_contrast
         rows = read(file, criterion, mapping or FieldMapping(label_source="author"))
@@ -78,20 +91,50 @@ class Contrast:
         seed: int = 0,
         on_judged: "OnJudged | None" = None,
     ) -> "ContrastComparison":
-        """Two judges on a contrast set. Raises NotFoundError, RefusedError (a set without labels), and as
-        `validation.contrast.compare_on_contrast`.
+        """Two judges on a contrast set. Raises NotFoundError, RefusedError (a set without labels, or a judge that was
+        trained on rows of it), and as `validation.contrast.compare_on_contrast`.
         """
         from assay.validation.contrast import compare_on_contrast  # noqa: PLC0415 - loads scikit-learn
 
         rows = self.rows(contrast)
-        judges = [self._load(ref).running for ref in (before, after)]
-        return compare_on_contrast(judges[0], judges[1], rows, recall=recall, seed=seed, on_judged=on_judged)
+        judges = [self._load(ref) for ref in (before, after)]
+        versions = {judge.id: judge.version for judge in judges}
+        known = {id_: self._check_untrained(version, contrast) for id_, version in versions.items()}
+        running = [judge.running for judge in judges]
+        found = compare_on_contrast(running[0], running[1], rows, recall=recall, seed=seed, on_judged=on_judged)
+        return replace(found, unchecked=tuple(id_ for id_, here in known.items() if not here))
+
+    def _check_untrained(self, version: JudgeVersion, contrast: str) -> bool:
+        """False where the judge's dataset is not here (a judge made elsewhere). Raises RefusedError where it was
+        trained, chosen or calibrated on what equals or nearly equals a row of the set.
+        """
+        try:
+            with self._database.read() as connection:
+                frozen = datasets.get(connection, version.dataset)
+            rows = load_rows(self._blobs, frozen, tied=True)
+        except (NotFoundError, IntegrityError):
+            return False
+        seen = [row.example for row in rows if row.split != "test"]
+        similar = float(frozen.settings["near_duplicates"]["jaccard"])  # the freeze's own: a new one leaves these out
+        apart = texts_apart(self._stored(contrast), version.criterion)
+        count = int(in_contrast(seen, version.criterion, apart, similar).sum())
+        if count:
+            raise RefusedError(
+                f"{version.id} was trained on rows of the contrast set {shown(contrast)}: it shows nothing there.",
+                required="judges that saw no row of the set, nor its near copies",
+                got=f"{count:,} such rows among the {len(seen):,} of {frozen.id} that it learnt from",
+                next_step=f"freeze again, train again: assay data freeze {version.criterion.name}, then assay train",
+            )
+        return True
+
+    def _stored(self, name: str) -> Sequence[ContrastRow]:
+        with self._database.read() as connection:
+            found = contrast_sets.get(connection, name)
+        return rows_from_bytes(self._blobs.read(found.rows_blob))
 
     def rows(self, name: str) -> list[tuple[Example, str]]:
         """The rows of a contrast set with their labels. Raises NotFoundError, RefusedError (a set without labels)."""
-        with self._database.read() as connection:
-            found = contrast_sets.get(connection, name)
-        stored = rows_from_bytes(self._blobs.read(found.rows_blob))
+        stored = self._stored(name)
         rows = [(row.example, row.label) for row in stored if row.label is not None]
         if not rows:
             raise RefusedError(

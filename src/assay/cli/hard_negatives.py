@@ -204,7 +204,7 @@ def _say_comparison(screen: Screen, found: "ContrastComparison") -> None:
     recall, alarms = found.shipped
     screen.say(f"As it ships, {found.before} finds {recall:.3f} and raises false alarms on {alarms:.3f}")
     screen.table(
-        ("at recall", "false alarms before", "after", "change"),
+        ("at recall", "false alarms before", "after", "difference", "relative change"),
         [_recall_row(one, f"{one.recall:.3f}{note}") for one, note in _recalls(found)],
     )
     screen.say(
@@ -213,11 +213,26 @@ def _say_comparison(screen: Screen, found: "ContrastComparison") -> None:
     )
     if found.left_out:
         screen.say(f"{found.left_out:,} rows were left out: one of the two could not judge them", style="yellow")
+    for judge in found.unchecked:
+        screen.say(f"{judge} was trained elsewhere: whether on rows of this set is not known", style="yellow")
+    _say_shown(screen, found)
+
+
+def _say_shown(screen: Screen, found: "ContrastComparison") -> None:
+    sign = found.at.sign
+    screen.say(f"Negative rows (or groups) with fewer alarms {sign.fewer:,}, with more {sign.more:,}: p = {sign.p:.2g}")
     if found.fewer_false_alarms:
-        screen.say("Fewer false alarms at equal recall: the interval of the change lies below 0.", style="bold green")
+        screen.say(
+            "Fewer false alarms at equal recall: the interval of the difference lies below 0; so says the sign test.",
+            style="bold green",
+        )
+    elif found.at.difference.high < 0:
+        screen.say(
+            "Fewer false alarms are not shown: the judges differ on too few rows (sign test, p < 0.05).", style="yellow"
+        )
     else:
         screen.say(
-            "Fewer false alarms are not shown: the interval of the change holds 0, or lies above.", style="yellow"
+            "Fewer false alarms are not shown: the interval of the difference holds 0, or lies above.", style="yellow"
         )
 
 
@@ -229,7 +244,9 @@ def _recall_row(one: "AtRecall", recall: str) -> tuple[str, ...]:
     moved = one.change
     change = "-" if moved is None else f"{moved.value:+.1%} ({moved.low:+.1%} to {moved.high:+.1%})"
     before, after = (estimate(side.value, side.low, side.high) for side in (one.before, one.after))
-    return (recall, before, after, change)
+    apart = one.difference
+    difference = f"{apart.value:+.3f} ({apart.low:+.3f} to {apart.high:+.3f})"
+    return (recall, before, after, difference, change)
 
 
 def _labels(by_label: Any) -> str:

@@ -1,12 +1,13 @@
 """Contrast rows: a fixed set of rows, often pairs that differ in one word, on which judges are compared.
 
 `read_contrast(path, criterion, mapping)` reads a file of them; `texts_apart` gives what must be in no pool and in no
-training row, and `in_contrast(examples, apart)` finds the examples that hold such a text, word for word or nearly.
+training row, and `in_contrast(examples, criterion, apart, threshold)` finds the examples that hold such a text, word
+for word or nearly.
 Knows nothing of judges.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from assay.ingest.labelled import Labelled, Reading
 from assay.ingest.mapping import FieldMapping
 from assay.ingest.text import normal_form
 from assay.ingest.unlabelled import read_unlabelled
-from assay.schema.criterion import Criterion
+from assay.schema.criterion import Criterion, Field
 from assay.schema.errors import InputError
-from assay.schema.example import CONTENT_FIELDS, Example, field_text
+from assay.schema.example import Example, field_text
 from assay.schema.ids import canonical_json
 from assay.schema.records import to_jsonable
 from assay.store import contrast_sets
@@ -30,6 +31,7 @@ from assay.store.blobs import Blobs
 from assay.store.database import Connection
 
 MIN_CHARS = 15  # of one field's text: "yes, of course" stands in a contrast row and in half of all traffic
+TEMPLATE_ROWS = 3  # a pair shares a context; what stands in one field of more rows than two tells none from another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,16 @@ class ContrastRow:
 
     example: Example
     label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """What must not be trained on: folded texts. `templates` are texts that stand in the same field of three rows of
+    the set or more: nothing is kept apart for such a field, and a whole is compared without it.
+    """
+
+    texts: tuple[str, ...]
+    templates: frozenset[tuple[Field, str]]
 
 
 _ROWS = TypeAdapter(list[ContrastRow])
@@ -62,8 +74,17 @@ def read_contrast(path: Path, criterion: Criterion, mapping: FieldMapping) -> li
 
 
 def read_texts_only(path: Path, criterion: Criterion, mapping: FieldMapping) -> list[ContrastRow]:
-    """Read the texts of a file, whatever its labels say. Errors as `read_unlabelled`."""
+    """Read the texts of a file, whatever its labels say. Raises InputError where a row has none, and as
+    `read_unlabelled`.
+    """
     found = read_unlabelled(path, criterion, mapping.columns)
+    if found.malformed:
+        raise InputError(
+            f"{found.malformed:,} rows of {path.name} cannot be read: their texts would not be kept apart.",
+            required=f"a text to judge in every row ({', '.join(criterion.reads)})",
+            got=f"{len(found.examples):,} rows with one, {found.malformed:,} without",
+            next_step="correct the file, or leave these rows out of it",
+        )
     return [ContrastRow(example=example, label=None) for example in found.examples]
 
 
@@ -83,12 +104,16 @@ def rows_from_bytes(data: bytes) -> list[ContrastRow]:
     return _ROWS.validate_json(b"[" + b",".join(data.splitlines()) + b"]")
 
 
-def texts_apart(rows: Iterable[ContrastRow], criterion: Criterion) -> list[str]:
-    """The folded texts that must not be trained on: what a judge reads of each row, and each of its fields."""
-    return sorted({text for row in rows for text in _texts(row.example, criterion)})
+def texts_apart(rows: Iterable[ContrastRow], criterion: Criterion) -> Apart:
+    """What must not be trained on: what a judge reads of each row, and each field of it that the criterion reads."""
+    examples = [row.example for row in rows]
+    fields = Counter((name, judged_key(example, (name,))) for example in examples for name in criterion.reads)
+    templates = frozenset(one for one, count in fields.items() if count >= TEMPLATE_ROWS and one[1].strip())
+    texts = {text for example in examples for text in _texts(example, criterion, templates)}
+    return Apart(texts=tuple(sorted(texts)), templates=templates)
 
 
-def stored_texts_apart(connection: Connection, blobs: Blobs, criterion: Criterion) -> dict[str, list[str]]:
+def stored_texts_apart(connection: Connection, blobs: Blobs, criterion: Criterion) -> dict[str, Apart]:
     """`texts_apart` of every contrast set of a criterion, by its name. Raises NotFoundError, IntegrityError (blob)."""
     return {
         one.name: texts_apart(rows_from_bytes(blobs.read(one.rows_blob)), criterion)
@@ -97,7 +122,7 @@ def stored_texts_apart(connection: Connection, blobs: Blobs, criterion: Criterio
 
 
 def in_contrast(
-    examples: Iterable[Example], criterion: Criterion, apart: Sequence[str], threshold: float
+    examples: Iterable[Example], criterion: Criterion, apart: Apart, threshold: float
 ) -> np.ndarray:  # (n,) bool
     """Which examples hold, as a whole or in one field, a text that is to be kept apart. `threshold` is a Jaccard
     similarity.
@@ -106,18 +131,21 @@ def in_contrast(
     texts: list[str] = []
     count = 0
     for count, example in enumerate(examples, start=1):
-        mine = _texts(example, criterion)
+        mine = _texts(example, criterion, apart.templates)
         owners += [count - 1] * len(mine)
         texts += mine
     found = np.zeros(count, dtype=bool)
-    if apart and texts:
-        found[np.array(owners)[nearly_among(texts, apart, threshold)]] = True
+    if apart.texts and texts:
+        found[np.array(owners)[nearly_among(texts, apart.texts, threshold)]] = True
     return found
 
 
-def _texts(example: Example, criterion: Criterion) -> list[str]:
-    fields = (normal_form(field_text(getattr(example, name))) for name in CONTENT_FIELDS)
-    whole = judged_key(example, criterion.reads)
+def _texts(example: Example, criterion: Criterion, templates: Set[tuple[Field, str]]) -> list[str]:
+    own = tuple(name for name in criterion.reads if (name, judged_key(example, (name,))) not in templates)
+    fields = (normal_form(field_text(getattr(example, name))) for name in own)
+    whole = judged_key(example, own)
+    if not whole.strip():  # templates alone: the row is what they are together
+        whole = judged_key(example, criterion.reads)
     texts = {text for text in fields if len(text) >= MIN_CHARS} | {whole}
     return sorted(text for text in texts if text.strip())
 

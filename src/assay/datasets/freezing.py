@@ -6,9 +6,11 @@ no SQL and no model.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from assay.datasets.agreement import measured_agreement
 from assay.datasets.augmentation.receipts import receipts_behind
@@ -24,7 +26,7 @@ from assay.datasets.synthetic_rows import parted, placed_in_train
 from assay.datasets.weighted_consensus import tied_weighted_targets
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import FROZEN_SPLITS, DatasetVersion, FrozenRow
-from assay.schema.errors import NotFoundError, RefusedError
+from assay.schema.errors import NotFoundError, RefusedError, shown
 from assay.schema.ids import digest_json, short, utc_now
 from assay.schema.label import LABEL_SOURCES, Target
 from assay.schema.later_fields import without_unused
@@ -43,19 +45,20 @@ def freeze(database: Database, blobs: Blobs, criterion: Criterion, settings: Fre
     """
     with database.read() as connection:
         kept = augmentations.kept(connection)
-    candidates, in_sets = _apart(database, blobs, criterion, settings)
+    candidates, in_sets, names = _apart(database, blobs, criterion, settings)
     parts = parted(candidates, kept, criterion, settings)
     agreement = measured_agreement([candidate.labels for candidate in parts.divided], criterion)
     rows, dropped = frozen_rows(parts.divided, criterion, settings)
+    advice = _without_sets(names, criterion)
     if not rows:
         raise RefusedError(
             f"No example is left to freeze, going by the texts of {', '.join(criterion.reads)}.",
             required="texts with one label each",
-            got=", ".join(f"{count} dropped ({reason})" for reason, count in dropped.items() if count),
-            next_step="let the criterion read the fields that decide, or correct the labels",
+            got=", ".join(f"{count} dropped ({reason})" for reason, count in {**dropped, **in_sets}.items() if count),
+            next_step="; ".join([*advice, "let the criterion read the fields that decide, or correct the labels"]),
         )
     rows, left_out = placed_in_train(parts, rows, criterion, settings)
-    check_minimums(rows, criterion, settings)
+    _check_minimums(rows, criterion, settings, in_sets, advice)
     version = _version(rows, blobs.put_bytes(rows_to_bytes(rows)), criterion, settings)
     version = replace(version, agreement=agreement, dropped={**dropped, **left_out, **in_sets})
     with database.begin() as connection:
@@ -122,18 +125,52 @@ def _targets(kept: Sequence[Candidate], criterion: Criterion, settings: FreezeSe
 
 def _apart(
     database: Database, blobs: Blobs, criterion: Criterion, settings: FreezeSettings
-) -> tuple[list[Candidate], dict[str, int]]:
-    """The candidates that stand in no contrast set of the criterion, and how many do, where there are such sets."""
+) -> tuple[list[Candidate], dict[str, int], list[str]]:
+    """The candidates that stand in no contrast set of the criterion; how many do, where there are such sets; and the
+    names of those they stand in.
+    """
     candidates = _candidates(database, criterion)
     with database.read() as connection:
         sets = stored_texts_apart(connection, blobs, criterion)
     if not sets:
-        return candidates, {}
-    texts = [text for of_one in sets.values() for text in of_one]
+        return candidates, {}, []
     examples = [candidate.example for candidate in candidates]
-    stands = in_contrast(examples, criterion, texts, settings.near_duplicate_threshold)
+    found = {
+        name: in_contrast(examples, criterion, apart, settings.near_duplicate_threshold) for name, apart in sets.items()
+    }
+    stands = np.any(list(found.values()), axis=0)
     kept = [candidate for candidate, held in zip(candidates, stands, strict=True) if not held]
-    return kept, {"in a contrast set": int(stands.sum())}
+    return kept, {"in a contrast set": int(stands.sum())}, [name for name, held in found.items() if held.any()]
+
+
+def _without_sets(names: Sequence[str], criterion: Criterion) -> list[str]:
+    """What to do about rows that stand in these contrast sets; nothing where there are none."""
+    if not names:
+        return []
+    listed = shown(list(names), 200)
+    return [f"import rows that stand in no contrast set (now in {listed}): assay data contrast {criterion.name}"]
+
+
+def _check_minimums(
+    rows: Sequence[FrozenRow],
+    criterion: Criterion,
+    settings: FreezeSettings,
+    in_sets: Mapping[str, int],
+    advice: Sequence[str],
+) -> None:
+    """As `check_minimums`; the refusal also says what contrast sets took."""
+    try:
+        check_minimums(rows, criterion, settings)
+    except RefusedError as error:
+        if not advice:
+            raise
+        taken = ", ".join(f"{count} dropped ({reason})" for reason, count in in_sets.items())
+        raise RefusedError(
+            error.problem,
+            required=error.required,
+            got=f"{error.got}; {taken}",
+            next_step="; ".join([error.next_step, *advice]),
+        ) from error
 
 
 def _candidates(database: Database, criterion: Criterion) -> list[Candidate]:

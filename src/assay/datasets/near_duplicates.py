@@ -3,7 +3,8 @@
 `near_duplicate_pairs(texts, threshold)` and `nearly_among(texts, others, threshold)` find candidates by MinHash and
 locality-sensitive hashing (Broder 1997; Indyk and Motwani 1998) and verify each by its exact similarity, so that no
 pair below the threshold is reported; of pairs just above it about 2 in 1,000 are missed. They take about 1 KB of memory
-a text (docs/decisions/0021). Knows nothing of examples: takes folded texts (`normal_form`).
+a text (docs/decisions/0021). `NearTexts` is the same search where texts come one by one. Knows nothing of examples:
+takes folded texts (`normal_form`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ _RECALL_WEIGHTS = (0.1, 0.9)  # false candidates only cost time: they are verifi
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _KEPT_SHINGLES = 512  # texts whose 5-grams are at hand; those of all would be larger than the texts
 _AT_ONCE = 64  # signatures compared at once
+_BLANK = MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)  # the signature of nothing
 
 
 def near_duplicate_pairs(texts: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> list[tuple[int, int]]:
@@ -59,6 +61,26 @@ def nearly_among(
         if place >= 0 and not near[place]:
             near[place] = search.first_near(position, earlier[earlier < len(others)]) is not None
     return near
+
+
+class NearTexts:
+    """Texts that come one by one, and which of them are near-duplicates of another."""
+
+    def __init__(self, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self._threshold = threshold
+        self._index = _index(threshold)
+        self._texts: list[str] = []
+
+    def add(self, text: str) -> None:
+        """Remember a text, at the next position."""
+        self._index.insert(len(self._texts), _signature(text))
+        self._texts.append(text)
+
+    def near(self, text: str) -> list[int]:
+        """The positions of the near-duplicates of a text, in order."""
+        grams = shingles(text)
+        found = sorted(self._index.query(_signature(text)))
+        return [place for place in found if jaccard(grams, shingles(self._texts[place])) >= self._threshold]
 
 
 class _Search:
@@ -115,13 +137,22 @@ class _Clusters:
 
 
 def _signatures(texts: Sequence[str]) -> np.ndarray:  # (n, permutations)
-    blank = MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)
-    table = np.empty((len(texts), _PERMUTATIONS), dtype=blank.hashvalues.dtype)
+    table = np.empty((len(texts), _PERMUTATIONS), dtype=_BLANK.hashvalues.dtype)
     for position, text in enumerate(texts):
-        signature = blank.copy()
-        signature.update_batch(shingles(text).tolist())
-        table[position] = signature.hashvalues
+        table[position] = _signature(text).hashvalues
     return table
+
+
+def _signature(text: str) -> MinHash:
+    signature = _BLANK.copy()
+    signature.update_batch(shingles(text).tolist())
+    return signature
+
+
+def _index(threshold: float) -> MinHashLSH:
+    return MinHashLSH(
+        threshold=max(threshold - _SEARCH_BELOW, _SEARCH_BELOW), num_perm=_PERMUTATIONS, weights=_RECALL_WEIGHTS
+    )
 
 
 def _bands(signatures: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # 3 x (bands, n)
@@ -129,9 +160,7 @@ def _bands(signatures: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
     it stands itself. Equal rows stand in the order of their positions.
     """
     n = len(signatures)
-    index = MinHashLSH(
-        threshold=max(threshold - _SEARCH_BELOW, _SEARCH_BELOW), num_perm=_PERMUTATIONS, weights=_RECALL_WEIGHTS
-    )
+    index = _index(threshold)
     order, first, place = (np.zeros((index.b, n), dtype=np.int32) for _ in range(3))
     for band, (start, end) in enumerate(index.hashranges):
         key = np.zeros(n, dtype=np.uint64)

@@ -93,6 +93,7 @@ class JudgesServed:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._versions: list[Mapping[str, Any]] = []
+        self._sought: set[str] = set()  # a fallback is not among the versions, however often one asks
 
     def ask(self, ref: str, fields: Mapping[str, Any]) -> Heard:
         """See Judges. Raises UnreachableError."""
@@ -109,7 +110,8 @@ class JudgesServed:
 
     def _with_scale(self, heard: Heard, criterion: str) -> Heard:
         """With the scale of the criterion; the threshold only where the judge itself spoke, not a fallback of it."""
-        if not any(version["id"] == heard.judge for version in self._versions):
+        if heard.judge not in self._sought and not any(one["id"] == heard.judge for one in self._versions):
+            self._sought.add(heard.judge)
             try:
                 self._versions = self._client.judges()["judges"]
             except ServerError as error:

@@ -11,10 +11,9 @@ The guardrails of other frameworks are made of it. What a verdict means (allow, 
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
-from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -27,7 +26,8 @@ BLOCK_ON: tuple[Action, ...] = ("block",)
 DEFAULT_DEADLINE_MS = 1000
 MOST_DEADLINE_MS, MOST_JUDGES = 600_000, 16  # that a server takes
 NETWORK_S = 1.0  # that the way to the server and back may take beside the deadline
-_UNASKED = (httpx.HTTPError, AssayError, ValueError)  # ValueError: half a surrogate pair cannot be sent
+_UNSENDABLE = (ValueError, TypeError)  # half a surrogate pair; what JSON has no form for
+_UNASKED = (httpx.HTTPError, AssayError, TimeoutError, *_UNSENDABLE)
 
 _log = logging.getLogger(__name__)
 
@@ -92,10 +92,13 @@ class Guard:
         self._api_key = api_key
         self._timeout_s = deadline_ms / 1000 + NETWORK_S
         self._client = Client(self._url, api_key=api_key, timeout_s=self._timeout_s, retries=0)
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._clients: dict[asyncio.AbstractEventLoop, tuple[AsyncClient, AsyncGenerator[AsyncClient, None]]] = {}
 
     def check(self, **fields: Any) -> Checked:
-        """Ask about one example, given as `input`, `output`, `context`, `messages`, … Never raises for the judges."""
+        """Ask about one example, given as `input`, `output`, `context`, `messages`, … Never raises for the judges.
+
+        Each wait (for a connection, for the next bytes) ends after the deadline and NETWORK_S; their sum has no bound.
+        """
         try:
             answer = self._client.judge(self.judges, deadline_ms=self._deadline_ms, **fields)
         except _UNASKED as error:
@@ -103,9 +106,11 @@ class Guard:
         return self._checked(answer)
 
     async def check_async(self, **fields: Any) -> Checked:
-        """As `check`, to be awaited."""
+        """As `check`, to be awaited. The whole of it ends after the deadline and NETWORK_S."""
         try:
-            answer = await self._client_here().judge(self.judges, deadline_ms=self._deadline_ms, **fields)
+            async with asyncio.timeout(self._timeout_s):
+                client = await self._client_here()
+                answer = await client.judge(self.judges, deadline_ms=self._deadline_ms, **fields)
         except _UNASKED as error:
             return self._unasked(error)
         return self._checked(answer)
@@ -114,12 +119,20 @@ class Guard:
         """Close the connections; those of an event loop end with it."""
         self._client.close()
 
-    def _client_here(self) -> AsyncClient:
+    async def _client_here(self) -> AsyncClient:
         """The client of the running event loop: connections belong to the loop that made them."""
+        for closed in [loop for loop in tuple(self._clients) if loop.is_closed()]:
+            self._clients.pop(closed, None)
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
-            self._clients[loop] = AsyncClient(self._url, api_key=self._api_key, timeout_s=self._timeout_s, retries=0)
-        return self._clients[loop]
+            opened = self._opened()
+            self._clients[loop] = (await anext(opened), opened)
+        return self._clients[loop][0]
+
+    async def _opened(self) -> AsyncGenerator[AsyncClient, None]:
+        """A client that is closed with its loop: `asyncio.run` ends the generators that it began."""
+        async with AsyncClient(self._url, api_key=self._api_key, timeout_s=self._timeout_s, retries=0) as client:
+            yield client
 
     def _checked(self, answer: Answer) -> Checked:
         return Checked(
@@ -145,7 +158,7 @@ def _without_text(error: Exception) -> str:
     """An error in words that hold nothing of what was judged."""
     if isinstance(error, AssayError):
         return error.problem
-    return "it cannot be sent" if isinstance(error, ValueError) else str(error)
+    return "it cannot be sent" if isinstance(error, _UNSENDABLE) else str(error)
 
 
 def _one_of(argument: str, value: Any, known: tuple[str, ...]) -> Any:

@@ -6,10 +6,15 @@
 What does not pass never becomes part of the conversation, and the agent ends. What passes but is flagged carries the
 verdicts in the message's `response_metadata["assay"]`. Only text is judged: an answer that is nothing but tool calls
 goes on. `messages_of` is for graphs of one's own.
+
+A client may send a whole history, so every message of the user is judged, not the last alone. Which ones were is kept
+in the agent's state, where no client can write: as digests of the conversation up to each.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeAlias
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, NotRequired, TypeAlias
 
 from pydantic_core import to_json
 
@@ -26,6 +31,7 @@ with needs("langchain"):
         ModelResponse,
         hook_config,
     )
+    from langchain.agents.middleware.types import PrivateStateAttr
     from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
     from langgraph.runtime import Runtime
     from langgraph.types import Command
@@ -33,6 +39,7 @@ with needs("langchain"):
 REFUSAL = "I cannot answer that."
 WITHHELD = "[withheld]"
 METADATA = "assay"
+_BY_USERS = ("user", "human")
 _ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
     (HumanMessage, "user"),
     (AIMessage, "assistant"),
@@ -45,7 +52,13 @@ _Handler: TypeAlias = Callable[[ModelRequest[Any]], ModelResponse[Any]]
 _AsyncHandler: TypeAlias = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 
 
-class GuardMiddleware(AgentMiddleware):
+class GuardedState(AgentState[Any]):
+    """The state of an agent, and for each middleware by its name what it has judged."""
+
+    assay_judged: NotRequired[Annotated[dict[str, list[str]], PrivateStateAttr]]
+
+
+class GuardMiddleware(AgentMiddleware[GuardedState]):
     """Guards around the model calls of an agent; works with `invoke` and `ainvoke`.
 
     Args:
@@ -56,6 +69,8 @@ class GuardMiddleware(AgentMiddleware):
     Raises InputError where there is neither guard.
 
     """
+
+    state_schema = GuardedState
 
     def __init__(
         self,
@@ -72,22 +87,30 @@ class GuardMiddleware(AgentMiddleware):
         self.refusal = refusal
 
     @hook_config(can_jump_to=["end"])
-    def before_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> _Update:
-        """Check what the user said last."""
+    def before_model(self, state: GuardedState, runtime: Runtime[Any]) -> _Update:
+        """Check what the user said, as far as it was not judged before."""
         del runtime
-        if self.input is None or not _is_said(state):
+        if self.input is None:
             return None
-        checked = self.input.check(messages=messages_of(state["messages"]))
-        return self._after_input(state["messages"][-1], checked)
+        heard: dict[int, Checked] = {}
+        for at in self._unjudged(self.input, state):
+            heard[at] = self.input.check(messages=messages_of(state["messages"][: at + 1]))
+            if not heard[at].passes:
+                break
+        return self._after_input(self.input, state, heard)
 
     @hook_config(can_jump_to=["end"])
-    async def abefore_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> _Update:
+    async def abefore_model(self, state: GuardedState, runtime: Runtime[Any]) -> _Update:
         """As `before_model`, to be awaited."""
         del runtime
-        if self.input is None or not _is_said(state):
+        if self.input is None:
             return None
-        checked = await self.input.check_async(messages=messages_of(state["messages"]))
-        return self._after_input(state["messages"][-1], checked)
+        heard: dict[int, Checked] = {}
+        for at in self._unjudged(self.input, state):
+            heard[at] = await self.input.check_async(messages=messages_of(state["messages"][: at + 1]))
+            if not heard[at].passes:
+                break
+        return self._after_input(self.input, state, heard)
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: _Handler) -> _Answered:
         """Check what the model answers, before it becomes part of the conversation."""
@@ -106,11 +129,31 @@ class GuardMiddleware(AgentMiddleware):
         checked = await self.output.check_async(messages=[*messages_of(request.messages), said])
         return self._after_output(response, checked)
 
-    def _after_input(self, said: BaseMessage, checked: Checked) -> _Update:
-        if checked.passes:
-            return None if checked.action == "allow" else {"messages": [_with_verdicts(said, checked)]}
-        withheld = HumanMessage(WITHHELD, id=said.id, response_metadata={METADATA: checked.to_dict()})
-        return {"messages": [withheld, self._refused(checked)], "jump_to": "end"}
+    def _unjudged(self, guard: Guard, state: GuardedState) -> list[int]:
+        """Where in the conversation the user said what this middleware has not judged, in order."""
+        judged = state.get("assay_judged", {}).get(self.name, [])
+        return [at for at, mark in _marks(guard, state["messages"]).items() if mark not in judged]
+
+    def _after_input(self, guard: Guard, state: GuardedState, heard: Mapping[int, Checked]) -> _Update:
+        """What was said with what came of it. What nobody could be asked about, and passes, is asked about again."""
+        if not heard:
+            return None
+        messages: list[BaseMessage] = list(state["messages"])
+        done = set(_marks(guard, messages)) - set(self._unjudged(guard, state))
+        done |= {at for at, checked in heard.items() if not checked.problem or not checked.passes}
+        for at, checked in heard.items():
+            if not checked.passes:
+                metadata = {METADATA: checked.to_dict()}
+                messages[at] = HumanMessage(WITHHELD, id=messages[at].id, response_metadata=metadata)
+            elif checked.action != "allow":
+                messages[at] = _with_verdicts(messages[at], checked)
+        marks = [mark for at, mark in _marks(guard, messages).items() if at in done]
+        update: dict[str, Any] = {"assay_judged": {**state.get("assay_judged", {}), self.name: marks}}
+        changed = [messages[at] for at, checked in heard.items() if checked.action != "allow" or not checked.passes]
+        last = list(heard.values())[-1]
+        if not last.passes:
+            return {**update, "messages": [*changed, self._refused(last)], "jump_to": "end"}
+        return {**update, "messages": changed} if changed else update
 
     def _after_output(self, response: ModelResponse[Any], checked: Checked) -> _Answered:
         if not checked.passes:  # without the jump, an agent with structured output would ask the model again
@@ -139,9 +182,18 @@ def _plain(message: BaseMessage) -> dict[str, Any]:
     return plain
 
 
-def _is_said(state: AgentState[Any]) -> bool:
-    """Whether the user spoke last. A picture alone counts too: what holds for it is the guard's to say."""
-    return bool(state["messages"]) and isinstance(state["messages"][-1], HumanMessage)
+def _marks(guard: Guard, messages: Sequence[BaseMessage]) -> dict[int, str]:
+    """For each message of the user, by its place, a digest of the judges asked and the conversation up to it.
+
+    A picture alone counts too: what holds for it is the guard's to say.
+    """
+    digest = hashlib.sha256(json.dumps(guard.judges).encode())
+    marks = {}
+    for at, plain in enumerate(messages_of(messages)):
+        digest.update(json.dumps(plain, default=repr).encode() + b"\n")
+        if str(plain["role"]).strip().lower() in _BY_USERS:
+            marks[at] = digest.hexdigest()
+    return marks
 
 
 def _answer(response: ModelResponse[Any]) -> dict[str, Any] | None:

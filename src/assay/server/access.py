@@ -103,13 +103,14 @@ class Access:
         now = self._clock()
         if known is not None and now < known.until_s:
             return known
-        if known is not None and now < known.until_s + REMEMBERED_S:
+        may_be_used = known is not None and now <= known.read_s + MOST_REMEMBERED_S
+        if known is not None and may_be_used and now < known.until_s + REMEMBERED_S:
             known.until_s = now + PATIENCE_S  # in use: one request looks it up, the others go on meanwhile
         try:
-            async with asyncio.timeout(None if known is None else PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S if may_be_used else None):
                 key = await asyncio.to_thread(self._read, digest)
         except (AssayError, TimeoutError):
-            if known is None or now > known.read_s + MOST_REMEMBERED_S:
+            if known is None or not may_be_used:
                 raise AssayError("The database is away, so keys cannot be looked up.", next_step=LATER) from None
             known.until_s = now + REMEMBERED_S
             return known

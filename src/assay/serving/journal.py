@@ -65,10 +65,11 @@ class Journal:
 
 def rows_left(path: Path) -> Iterator[list[dict[str, Any]]]:
     """The rows of a dead process's journal, some hundred at a time. A last line that was cut was never acknowledged;
-    lines that cannot be read are set aside in a file beside it, `NAME.damaged`.
+    lines that cannot be read are set aside in a file beside it, `NAME.damaged`, which every reading writes anew.
     """
     if not path.exists():
         return
+    path.with_suffix(DAMAGED).unlink(missing_ok=True)
     batch: list[dict[str, Any]] = []
     with path.open("rb") as file:
         for line in file:

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.schema.errors import AssayError
 from assay.schema.ids import new_id
 
 _LOCK = ".lock"
+_STARTING = ".starting"  # a lock that is not held yet: nobody may take it for that of a dead process
 _JOURNAL = ".jsonl"
 
 
@@ -48,12 +50,20 @@ class ServingProcess:
 
 @contextmanager
 def serving_process(folder: Path) -> Iterator[ServingProcess]:
-    """Be a serving process under a new name, until the end of the block."""
+    """Be a serving process under a new name until the end of the block. Raises AssayError (a folder without locks)."""
     folder.mkdir(parents=True, exist_ok=True)
     here = ServingProcess(name=new_id("server"), folder=folder)
     lock = folder / f"{here.name}{_LOCK}"
-    with lock.open("x") as file:
-        _locked(file.fileno())
+    starting = folder / f".{here.name}{_STARTING}"
+    with starting.open("x") as file:
+        if not _locked(file.fileno()):
+            starting.unlink()
+            raise AssayError(
+                "This server cannot lock a file in its folder, so others could not tell that it is alive.",
+                got=str(folder),
+                next_step="put the workspace on a file system with locks",
+            )
+        starting.rename(lock)
         try:
             yield here
         finally:

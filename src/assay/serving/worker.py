@@ -11,15 +11,15 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.inference.engine import Priority
 from assay.ingest.spans import values_of
-from assay.schema.errors import AssayError, OverloadedError
+from assay.schema.errors import AssayError, InputError, OverloadedError
 from assay.schema.example import Example
 from assay.schema.ids import canonical_json, new_id, utc_now
-from assay.schema.verdict import Failed
+from assay.schema.verdict import Action, Failed
 from assay.serving.asked import Asked, VerdictGiven
 from assay.serving.recorder import Recorder, write
 from assay.serving.service import Service
@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 class _Judged:
     event: Event
     verdicts: tuple[VerdictGiven, ...]
+    refused: bool = False  # the database did not take what was judged, so these verdicts are failed ones
 
 
 class _Gathers:
@@ -106,6 +107,10 @@ class Worker:
         try:
             judged = await asyncio.gather(*(self._judge(event) for event in batch))
             await self._finish(judged)
+        except Exception:
+            with suppress(Exception):  # else the lease runs out by itself; what went wrong first is what counts
+                await asyncio.to_thread(self._release)
+            raise
         finally:
             renewing.cancel()
         return len(batch)
@@ -170,17 +175,39 @@ class Worker:
         return VerdictGiven(given=given, example=Example(id=event.id))
 
     async def _finish(self, judged: Iterable[_Judged]) -> None:
-        """Write it all, however long the database stays away."""
-        work = list(judged)
-        while True:
+        """Write it all, however long the database stays away. What it will never take ends with a failed verdict."""
+        waiting = [list(judged)]
+        while waiting:
+            work = waiting.pop(0)
             try:
                 await asyncio.to_thread(self._write, work)
+            except InputError as error:  # for good, and because of one of them: the others must not wait for it
+                if len(work) == 1 and work[0].refused:
+                    raise
+                waiting += [[one] for one in work] if len(work) > 1 else [[await self._refused(work[0], error)]]
             except AssayError as error:
                 _log.warning("finished events wait for the database", extra={"problem": error.problem})
+                waiting.insert(0, work)
                 await asyncio.sleep(AGAIN_S)
-            else:
-                self._finished()
-                return
+        self._finished()
+
+    async def _refused(self, one: _Judged, error: AssayError) -> _Judged:
+        _log.error("the database does not take an event's verdicts", extra={"event": one.event.id})
+        failed = []
+        for verdict in one.verdicts:
+            judge = verdict.given.verdict.judge
+            action = await self._declared_action(judge)
+            said = Failed(reason=error.problem, action=action, judge=judge, reason_code=error.code)
+            given = replace(verdict.given, verdict=said, action=action)
+            failed.append(VerdictGiven(given=given, example=Example(id=one.event.id)))
+        return replace(one, verdicts=tuple(failed), refused=True)
+
+    async def _declared_action(self, version: str) -> Action:
+        try:
+            async with self._service.judges.using(version) as ready:
+                return ready.version.fallback
+        except AssayError:
+            return "allow-and-flag"
 
     def _write(self, work: list[_Judged]) -> None:
         kept = {one.event.id: _kept(one.event.body) for one in work}
@@ -189,6 +216,10 @@ class Worker:
             done = [one for one in work if one.event.id in mine]
             write(connection, [row for one in done for row in self._recorder.rows(one.verdicts)])
             deliveries.add(connection, [_delivery(one) for one in done if one.event.body.get("webhook")])
+
+    def _release(self) -> None:
+        with self._database.begin() as connection:
+            events.release(connection, [self._owner])
 
     def _claim(self) -> tuple[Event, ...]:
         with self._database.begin() as connection:

@@ -5,7 +5,8 @@
 
 Each version of a criterion has one queue for this, `escalated-NAME-VERSION`, which grows; once somebody closes it, the
 next verdict begins another. An example that is in the open queue already is not put there twice: its verdicts share the
-item, and the answer.
+item, and the answer. A queue has room for so many that nobody has answered; a verdict that finds it full is not put
+there, and its default stays what it says.
 """
 
 import re
@@ -22,12 +23,13 @@ from assay.schema.example import Example, content_id
 from assay.schema.ids import utc_now
 from assay.schema.label import ADJUDICATION
 from assay.schema.verdict import BY_PEOPLE
-from assay.store import criteria, examples
+from assay.store import criteria, examples, verdicts
 from assay.store.labelling import answers, queues, work
-from assay.store.labelling.queues import QueueRecord, label_queue_items
+from assay.store.labelling.queues import Queue, QueueRecord, label_queue_items
 from assay.store.tables import KEY, from_text, metadata
 
-PersonState: TypeAlias = Literal["awaiting", "answered", "disputed"]
+PersonState: TypeAlias = Literal["awaiting", "answered", "disputed", "not-queued"]
+MOST_OPEN = 10_000  # items of a queue that nobody has answered: people who do not come must not fill the database
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")  # a queue's name stands in addresses
 
 awaiting = Table(
@@ -52,11 +54,14 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Awaiting:
-    """Where a verdict's example waits for people. `label` is what they said, None until they agree."""
+    """Where a verdict's example waits for people. `label` is what they said, None until they agree.
 
-    queue: str
-    position: int
-    example_id: str
+    One that could not come to its queue (which was full, or the text was not kept) stands nowhere: `not-queued`.
+    """
+
+    queue: str | None
+    position: int | None
+    example_id: str | None
     state: PersonState
     label: str | None
     answers: tuple[Said, ...]
@@ -98,7 +103,8 @@ def of(connection: Connection, verdict_ids: Collection[str]) -> dict[str, Awaiti
             label=_label(row.state, said),
             answers=said,
         )
-    return found
+    nowhere = Awaiting(queue=None, position=None, example_id=None, state="not-queued", label=None, answers=())
+    return found | dict.fromkeys(_escalated(connection, set(verdict_ids) - set(found)), nowhere)
 
 
 def forget_before(connection: Connection, created_at: str) -> int:
@@ -114,11 +120,25 @@ def _add(connection: Connection, row: Mapping[str, Any]) -> None:
     criterion = criteria.get(connection, row["criterion_key"])
     example_id = _stored(connection, from_text(Example, row["example"], where="the example of a verdict"))
     queue = _open_queue(connection, criterion)
-    position = queues.position_of(connection, queue, example_id)
+    name = queue.record.name
+    position = queues.position_of(connection, name, example_id)
     if position is None:
-        position = queues.grow(connection, queue, example_id, score=row["probability"])
-    link = {"verdict_id": row["id"], "queue": queue, "position": position, "created_at": row["created_at"]}
+        if queue.record.size - queue.finished >= MOST_OPEN:
+            raise RefusedError(
+                "The queue for people is full, so the verdict's default stays.",
+                required=f"fewer than {MOST_OPEN} items that nobody has answered",
+                got=name,
+                next_step=f"answer them, or begin another queue: assay label queue close {name}",
+            )
+        position = queues.grow(connection, name, example_id, score=row["probability"])
+    link = {"verdict_id": row["id"], "queue": name, "position": position, "created_at": row["created_at"]}
     connection.execute(insert(awaiting).values(link))
+
+
+def _escalated(connection: Connection, verdict_ids: Collection[str]) -> list[str]:
+    here = verdicts.verdicts.c
+    went = select(here.id).where(here.id.in_(verdict_ids), here.route == BY_PEOPLE, here.role != "shadow")
+    return list(connection.scalars(went)) if verdict_ids else []
 
 
 def _stored(connection: Connection, example: Example) -> str:
@@ -131,14 +151,14 @@ def _stored(connection: Connection, example: Example) -> str:
     return example.id
 
 
-def _open_queue(connection: Connection, criterion: Criterion) -> str:
+def _open_queue(connection: Connection, criterion: Criterion) -> Queue:
     """The queue that takes what is escalated under a criterion, made where there is none that is open."""
     base = _NOT_IN_NAMES.sub("-", f"escalated-{criterion.name}-{criterion.version}")
     for number in count(1):
         name = base if number == 1 else f"{base}-{number}"
         queue = queues.make_growing(connection, _record(name, criterion))
         if queue.closed_at is None and queue.record.criterion == criterion.key:
-            return name
+            return queue
     raise AssertionError("count does not end")
 
 

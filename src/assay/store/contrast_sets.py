@@ -46,18 +46,28 @@ class ContrastSet:
 
 
 def add(connection: Connection, one: ContrastSet) -> None:
-    """Register a set; the same again changes nothing. Raises ConflictError: the name stands for other rows."""
+    """Register a set; the same again changes nothing. Raises ConflictError: the name stands for other rows, or for a
+    set of another criterion.
+    """
     lock(connection, contrast_sets)
-    named = select(contrast_sets.c.rows_blob).where(contrast_sets.c.name == one.name)
-    known = connection.scalar(named)
+    columns = contrast_sets.c
+    named = select(columns.rows_blob, columns.criterion_name).where(columns.name == one.name)
+    known = connection.execute(named).one_or_none()
     if known is None:
         row = {"name": check_key(one.name, "A contrast set's name"), "criterion_name": one.criterion}
         values = {**row, "rows_blob": one.rows_blob, "record": to_text(one), "created_at": one.created_at}
         connection.execute(insert(contrast_sets).values(values))
-    elif known != one.rows_blob:
+    elif known.criterion_name != one.criterion:
+        raise ConflictError(
+            f"There is a contrast set {shown(one.name)} of criterion {shown(known.criterion_name)}.",
+            required=f"a name that no set of another criterion has, for criterion {shown(one.criterion)}",
+            got=shown(one.name),
+            next_step="give --name another",
+        )
+    elif known.rows_blob != one.rows_blob:
         raise ConflictError(
             f"There is a contrast set {shown(one.name)} with other rows; a fixed set does not change.",
-            required=f"the rows with digest {short(known)}…",
+            required=f"the rows with digest {short(known.rows_blob)}…",
             got=f"digest {short(one.rows_blob)}…",
             next_step="give --name another",
         )

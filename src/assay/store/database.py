@@ -119,13 +119,16 @@ def _parse(url: str) -> URL:
 
 def _engine(url: URL, busy_timeout_s: float) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": busy_timeout_s})
+        engine = create_engine(url, connect_args={"timeout": busy_timeout_s}, hide_parameters=True)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
         engine = create_engine(
-            url, connect_args={"connect_timeout": CONNECT_TIMEOUT_S, **TCP_PATIENCE}, pool_pre_ping=True
+            url,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, **TCP_PATIENCE},
+            pool_pre_ping=True,
+            hide_parameters=True,  # they are users' texts, and an error's message may come to a log
         )
     except ModuleNotFoundError:
         raise MissingExtraError(

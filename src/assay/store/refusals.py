@@ -21,6 +21,7 @@ _UNREACHABLE = (
     "authentication failed",
     "the database system is",  # starting up, shutting down, in recovery mode
 )
+_LOST = ("25006", "25P03")  # SQLSTATE: a server that is only read from (after a fail-over); one that hung up
 _FOREIGN = ("file is not a database", "disk image is malformed")
 
 
@@ -37,7 +38,10 @@ def as_refusals(where: str) -> Iterator[None]:
         raise _refusal(where, _said(error)) from error
     except (DBAPIError, sqlite3.DatabaseError) as error:
         said = _said(error)
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
+        lost = isinstance(error, DBAPIError) and (
+            error.connection_invalidated or getattr(error.orig, "sqlstate", "") in _LOST
+        )
+        if lost:
             raise _refusal(where, said or "the connection was lost") from error
         if not any(sign in said for sign in _FOREIGN):
             raise

@@ -1,8 +1,9 @@
 """The table of spending: what language models cost, by month, purpose and model, in millionths of a US dollar.
 
 `Ledger(database, caps)` is the `llm.paying.Spending` of a workspace: `reserve` counts an estimate before a call,
-`settle` replaces it by the cost. The check of the cap and the reservation are one write transaction, so that processes
-which ask at once cannot pass it together. A reservation that is never settled (a kill) stays counted.
+`settle` replaces it by the cost. `up_to(limit_usd)` is the same ledger with a limit over all months. The check of the
+cap and the limit and the reservation are one write transaction, so that processes which ask at once cannot pass them
+together. A reservation that is never settled (a kill) stays counted.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,10 @@ spending = Table(
     Column("tokens_out", BigInteger, nullable=False),
     time_column("changed_at"),
 )
+
+
+class LimitSpentError(BudgetSpentError):
+    """What a purpose may cost over all months would be passed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,17 +67,27 @@ class Spent:
 
 
 class Ledger:
-    """The spending of one workspace under its caps. `month` is a text such as 2026-11, in UTC."""
+    """The spending of one workspace under its caps. `month` is a text such as 2026-11, in UTC.
 
-    def __init__(self, database: Database, caps: Caps) -> None:
+    `limit_usd` is what a purpose may cost over all months; None is no limit.
+    """
+
+    def __init__(self, database: Database, caps: Caps, limit_usd: float | None = None) -> None:
         self._database = database
         self._caps = caps
+        self._limit_usd = limit_usd
+
+    def up_to(self, limit_usd: float | None) -> "Ledger":
+        """The same ledger, with a limit over all months."""
+        return Ledger(self._database, self._caps, limit_usd)
 
     def reserve(self, purpose: str, model: str, micro_usd: int) -> Reservation:
-        """Set an estimate aside. Raises BudgetSpentError where it would pass the month's cap."""
+        """Set an estimate aside. Raises BudgetSpentError where it would pass the month's cap, LimitSpentError where it
+        would pass the limit.
+        """
         asked = Reservation(month=utc_now()[:7], purpose=purpose, model=model, micro_usd=micro_usd)
         with self._database.begin() as connection:
-            reserve(connection, asked, self._caps.of(purpose))
+            reserve(connection, asked, self._caps.of(purpose), self._limit_usd)
         return asked
 
     def settle(self, reservation: Reservation, *, micro_usd: int, tokens_in: int, tokens_out: int) -> None:
@@ -86,8 +101,10 @@ class Ledger:
             return in_month(connection, month or utc_now()[:7])
 
 
-def reserve(connection: Connection, asked: Reservation, cap_usd: float | None) -> None:
-    """Count an estimate. Raises BudgetSpentError, with nothing counted, where the cap would be passed."""
+def reserve(connection: Connection, asked: Reservation, cap_usd: float | None, limit_usd: float | None = None) -> None:
+    """Count an estimate. Raises BudgetSpentError, with nothing counted, where the month's cap would be passed, and
+    LimitSpentError where the limit over all months would be.
+    """
     lock(connection, spending)
     of_purpose = (spending.c.month == asked.month) & (spending.c.purpose == asked.purpose)
     spent = connection.scalar(select(func.coalesce(func.sum(spending.c.micro_usd), 0)).where(of_purpose)) or 0
@@ -97,6 +114,14 @@ def reserve(connection: Connection, asked: Reservation, cap_usd: float | None) -
             required=f"at most ${cap_usd:,.2f} in {asked.month}",
             got=f"${spent / MICRO:,.4f} spent, ${asked.micro_usd / MICRO:,.4f} asked for",
             next_step="raise it in assay.toml ([spending.caps]), or wait for the next month",
+        )
+    in_all = 0 if limit_usd is None else total(connection, asked.purpose)
+    if limit_usd is not None and in_all + asked.micro_usd > round(limit_usd * MICRO):
+        raise LimitSpentError(
+            f"The limit on spending for {asked.purpose} is reached.",
+            required=f"at most ${limit_usd:,.4f} in all",
+            got=f"${in_all / MICRO:,.4f} spent, ${asked.micro_usd / MICRO:,.4f} asked for",
+            next_step="go on with a larger limit",
         )
     here = of_purpose & (spending.c.model == asked.model)
     counted = {"micro_usd": spending.c.micro_usd + asked.micro_usd, "changed_at": utc_now()}

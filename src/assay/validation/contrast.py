@@ -1,7 +1,8 @@
 """Two judges on one fixed contrast set: how many false alarms each raises where both find as many positive rows.
 
     found = compare_on_contrast(before, after, rows_of_the_set)
-    found.change.value         # −0.31: the judge after raises 31 % fewer false alarms at the same recall
+    found.at.difference.value  # −0.06: the judge after raises false alarms on 6 of 100 negative rows fewer
+    found.fewer_false_alarms   # whether that is shown, or may be chance
 
 The recall is the one that the judge before has at the threshold it ships with, or a stated one; the thresholds of both
 are then moved to that recall, so a judge that flags less of everything gains nothing. Knows nothing of where the rows
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
 from assay.judging.judge import Judge
 from assay.metrics.confusion import ratio
@@ -24,25 +26,44 @@ from assay.schema.example import Example
 from assay.schema.verdict import Abstained, Decided, Verdict
 
 RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+SIGN_LEVEL = 0.05  # two-sided: 6 rows against 0 are the least that show something
 OnJudged = Callable[[int, int], None]
+_ROUNDING = 1e-9  # of shares that were added up in another order
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignTest:
+    """On how many groups of negative rows (a row without a group is its own) the judge after raises fewer false alarms
+    than the one before, on how many more, and how likely so uneven a split is where neither is better (exact, binomial,
+    two-sided; of single rows it is McNemar's exact test).
+    """
+
+    fewer: int
+    more: int
+    p: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class AtRecall:
-    """False-positive rates where both judges have `recall`; `change` is after / before − 1, None without a
-    false alarm before.
+    """False-positive rates where both judges have `recall`, and their `difference`, after − before.
+
+    `change` is after / before − 1, a description: a resample in which the judge before raises no false alarm has no
+    ratio and is left out, so that its interval can lie below 0 by chance. None without a false alarm before.
     """
 
     recall: float
     before: Estimate
     after: Estimate
+    difference: Estimate
     change: Estimate | None
+    sign: SignTest
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastComparison:
     """What was found. `shipped` holds recall and false-positive rate of the judge before at its own threshold;
-    `left_out` counts rows that one of the two could not judge.
+    `left_out` counts rows that one of the two could not judge; `unchecked` names the judges whose training rows are
+    not here, so that nobody knows whether they saw rows of the set.
     """
 
     before: str
@@ -55,6 +76,7 @@ class ContrastComparison:
     elsewhere: tuple[AtRecall, ...]  # at other recalls, to see whether much hangs on that one
     auroc: tuple[Estimate, Estimate]
     auroc_gain: Estimate
+    unchecked: tuple[str, ...] = ()
 
     @property
     def change(self) -> Estimate | None:
@@ -63,8 +85,11 @@ class ContrastComparison:
 
     @property
     def fewer_false_alarms(self) -> bool:
-        """Whether the interval of the change lies below 0."""
-        return self.change is not None and self.change.high < 0
+        """Whether the interval of the difference lies below 0 and the sign test agrees: on a handful of rows the
+        bootstrap has hardly any width.
+        """
+        sign = self.at.sign
+        return self.at.difference.high < 0 and sign.fewer > sign.more and sign.p < SIGN_LEVEL
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +100,7 @@ class Scored:
     before: np.ndarray  # (n,) probability of the positive label
     after: np.ndarray  # (n,)
     called: np.ndarray  # (n,) of 0 and 1
+    groups: np.ndarray  # (n,) the group of each row, its id where it has none
 
 
 def compare_on_contrast(
@@ -86,7 +112,7 @@ def compare_on_contrast(
     seed: int = 0,
     on_judged: OnJudged | None = None,
 ) -> ContrastComparison:
-    """Judge the rows with both and compare. Rows are resampled together for both judges.
+    """Judge the rows with both and compare. Rows are resampled together for both judges, those of one group whole.
 
     Raises InputError (scales that differ or are not binary, a recall outside (0, 1], a row off the scale), RefusedError
     (a class is missing, or the judge before flags no positive row and no recall is given).
@@ -119,6 +145,7 @@ def scored_by(
         before=np.array([_chance(said[0][place], positive) for place in kept]),
         after=np.array([_chance(said[1][place], positive) for place in kept]),
         called=np.array([getattr(said[0][place], "label", None) == positive for place in kept], dtype=float),
+        groups=np.array([rows[place][0].group or rows[place][0].id for place in kept], dtype=str),
     )
     return scored, len(rows) - len(kept)
 
@@ -142,7 +169,7 @@ def compared(
             required="a judge that finds some, or a stated recall",
             next_step="give one: --recall 0.8",
         )
-    resampling = Resampling(seed=seed)
+    resampling = Resampling(groups=scored.groups, seed=seed)
     auroc = tuple(bootstrap(auroc_of, (scored.truth, side), resampling) for side in (scored.after, scored.before))
     return ContrastComparison(
         before=ids[0],
@@ -159,14 +186,18 @@ def compared(
 
 
 def at_recall(scored: Scored, recall: float | None, resampling: Resampling) -> AtRecall:
-    """Both false-positive rates at one recall, and their relative change with a paired bootstrap interval. None takes
-    the recall of the judge before at its own threshold, anew in each resample.
+    """Both false-positive rates at one recall, their difference and relative change with paired bootstrap intervals,
+    and a sign test. None takes the recall of the judge before at its own threshold, anew in each resample.
     """
 
     def rates(weights: np.ndarray, truth: np.ndarray, *sides: np.ndarray) -> list[np.ndarray]:
         called = sides[-1]
         wanted = ratio(weights @ (called * truth), weights @ truth) if recall is None else recall
         return [fpr_at_recall_of(weights, truth, side, wanted) for side in sides[:-1]]
+
+    def difference(weights: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+        was, now = rates(weights, *arrays)
+        return np.asarray(now - was)
 
     def change(weights: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
         was, now = rates(weights, *arrays)
@@ -180,12 +211,41 @@ def at_recall(scored: Scored, recall: float | None, resampling: Resampling) -> A
         bootstrap(rate, (scored.truth, side, scored.called), resampling, units=int((1 - scored.truth).sum()))
         for side in (scored.before, scored.after)
     )
+    fixed = _mean(scored.called, scored.truth) if recall is None else recall
     return AtRecall(
-        recall=_mean(scored.called, scored.truth) if recall is None else recall,
+        recall=fixed,
         before=before,
         after=after,
+        difference=bootstrap(difference, both, resampling),
         change=bootstrap(change, both, resampling) if before.value > 0 else None,
+        sign=sign_test(scored, fixed),
     )
+
+
+def sign_test(scored: Scored, recall: float) -> SignTest:
+    """The negative rows on which the judges differ at one recall, group by group."""
+    was, now = (alarms_at(scored.truth, side, recall) for side in (scored.before, scored.after))
+    group = np.unique(scored.groups, return_inverse=True)[1]
+    moved = np.bincount(group, weights=(now - was) * (1 - scored.truth))
+    fewer, more = int((moved < -_ROUNDING).sum()), int((moved > _ROUNDING).sum())
+    p = float(binomtest(fewer, fewer + more).pvalue) if fewer + more else 1.0
+    return SignTest(fewer=fewer, more=more, p=p)
+
+
+def alarms_at(truth: np.ndarray, scores: np.ndarray, recall: float) -> np.ndarray:  # (n,) in [0, 1]
+    """With what probability each row is called positive at the threshold that finds `recall` of the positive rows: 1
+    above it, 0 below, between the two at a score where only a part of the rows is needed. Their mean over the negative
+    rows is `fpr_at_recall_of`.
+
+    >>> alarms_at(np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1]), 0.75).tolist()
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    step = np.unique(-np.asarray(scores), return_inverse=True)[1]  # 0 is the highest score
+    found = np.cumsum(np.bincount(step, weights=truth)) / truth.sum()
+    reached = int(np.argmax(found >= recall - _ROUNDING))
+    until = float(found[reached - 1]) if reached else 0.0
+    part = float(np.clip((recall - until) / (found[reached] - until), 0.0, 1.0))
+    return np.select([step < reached, step == reached], [1.0, part], 0.0)
 
 
 def _positive(before: Criterion, after: Criterion) -> str:

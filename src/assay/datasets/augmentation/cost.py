@@ -1,7 +1,8 @@
 """What a run will cost, before a cent is spent.
 
 `cost_of(asks, client, model)` gives what it will probably cost, by the usual four bytes of English a token, and what it
-cannot pass: two bytes a token, and the longest answers with the longest thinking. Thinking that is billed lies between.
+will hardly pass: two bytes a token, and the longest answers with the longest thinking. Thinking that is billed lies
+between. A script that a tokenizer takes byte by byte, and calls that are asked again, can pass it.
 """
 
 from collections.abc import Sequence

@@ -18,8 +18,7 @@ from assay.schema.receipt import KindReceipt, Receipt, made_by
 from assay.store import augmentations, spending
 from assay.store.augmentations import AugmentationRecord, Derivative
 from assay.store.database import Connection
-
-MICRO = 1_000_000
+from assay.store.spending import MICRO
 
 
 def purpose_of(receipt: str) -> str:

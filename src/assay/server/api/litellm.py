@@ -2,33 +2,40 @@
 
 The judges stand in the address, `api_base: http://…/guard/advice,injection` in LiteLLM's file, for callers of a proxy
 may add parameters to a guardrail's request; without them every champion is asked. LiteLLM says itself what holds when
-this server cannot answer (`fail_on_error`, `unreachable_fallback`; closed by default), so a refusal is a problem here.
+this server cannot answer (`fail_on_error`, `unreachable_fallback`; closed by default), so an outage, a key or an
+address that is refused is a problem here. What cannot be judged for what the proxy's caller wrote is BLOCKED: were it
+a problem too, `fail_on_error: false` would let a caller switch the guard off.
 """
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from assay.inference.engine import Priority
 from assay.schema.criterion import Field as ReadField
-from assay.schema.errors import InputError, NotFoundError, shown
+from assay.schema.errors import InputError, NotFoundError, OverloadedError, shown
 from assay.server.asking import DeadlineHeader, ServingHere, deadline_of, json_response, request_id_of
 from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
-from assay.serving.asked import Answered, Asked
+from assay.serving.asked import Asked
 from assay.store.keys import ApiKey
 from assay.store.verdicts import GivenVerdict
 
-litellm_routes = APIRouter(tags=["litellm"], responses=EVERYWHERE)
 PATH = "/beta/litellm_basic_guardrail_api"
 MOST_TEXTS = 64
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 _TEXT_KINDS = ("text", "input_text", "output_text")
+_BY_USERS = ("user", "human")
+_UNREADABLE = 400
 
 
 class GuardrailBody(BaseModel):
@@ -53,6 +60,33 @@ class GuardrailAnswer(BaseModel):
 
     action: Literal["NONE", "BLOCKED"]
     blocked_reason: str | None = None
+
+
+class _BlockingRoute(APIRoute):
+    """A route that blocks a body that is not of its shape, unless that is LiteLLM's doing: `input_type` is its own."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See APIRoute."""
+        handle = super().get_route_handler()
+
+        async def handle_or_block(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                where = [found["loc"] for found in error.errors()]
+                if not any(loc[0] == "body" and loc[1:2] and loc[1] in _BY_CALLERS for loc in where):
+                    raise
+                return _blocked(["the message has a shape that cannot be judged"])
+            except HTTPException as error:  # FastAPI's, for JSON nested too deeply to be read
+                if error.status_code != _UNREADABLE:
+                    raise
+                return _blocked(["the message cannot be read"])
+
+        return handle_or_block
+
+
+litellm_routes = APIRouter(tags=["litellm"], responses=EVERYWHERE, route_class=_BlockingRoute)
+_BY_CALLERS = frozenset(GuardrailBody.model_fields) - {"input_type"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,24 +147,35 @@ async def _guarded(
     body: GuardrailBody, request: Request, serving: Serving, judges: Sequence[str], deadline_ms: str | None
 ) -> Response:
     if body.additional_provider_specific_params:
-        raise InputError(
-            "This guardrail takes no parameters: those who call the proxy could change them.",
-            required="the judges in the address, as in api_base: http://127.0.0.1:8321/guard/advice",
-            got=shown(sorted(body.additional_provider_specific_params)),
-        )
+        return _blocked(["this guardrail takes no parameters: those who call the proxy could change them"])
     until = deadline_of(serving, None, deadline_ms)
-    asking = [_judged(serving, request, body, ref, said, until) for said in _all_said(body) for ref in judges]
-    answers = await asyncio.gather(*asking)
-    blocking = [one.given for answered in answers for one in answered.verdicts if one.given.action == "block"]
-    answer = GuardrailAnswer(action="BLOCKED" if blocking else "NONE")
-    if blocking:
-        answer.blocked_reason = "; ".join(dict.fromkeys(_because(given) for given in blocking))
+    try:
+        said = _all_said(body)
+        async with asyncio.TaskGroup() as group:  # none goes on after one was refused
+            asking = [_judged(serving, request, body, ref, one, until) for one in said for ref in judges]
+            tasks = [group.create_task(one) for one in asking]
+    except InputError as error:
+        return _blocked([_unjudged(error)])
+    except BaseExceptionGroup as errors:
+        first = errors.exceptions[0]
+        if isinstance(first, OverloadedError):
+            serving.instruments.refused(Priority.GUARDRAIL, first.code)
+        raise first from None
+    return _blocked([reason for task in tasks for reason in task.result()])
+
+
+def _blocked(reasons: Sequence[str]) -> Response:
+    """BLOCKED where there is a reason."""
+    answer = GuardrailAnswer(action="BLOCKED" if reasons else "NONE")
+    if reasons:
+        answer.blocked_reason = "; ".join(dict.fromkeys(reasons))
     return json_response(answer.model_dump_json(exclude_none=True))
 
 
 async def _judged(
     serving: Serving, request: Request, body: GuardrailBody, ref: str, said: _Said, until: float
-) -> Answered:
+) -> list[str]:
+    """Why a judge blocks what was said; nothing where it does not. Raises AssayError where it cannot be asked."""
     request_id = body.litellm_call_id or ""
     request_id = request_id if _REQUEST_ID.fullmatch(request_id) else request_id_of(request)
     key = body.litellm_trace_id or request_id
@@ -138,14 +183,22 @@ async def _judged(
     async with serving.judges.using(route.version) as ready:
         reads = ready.version.criterion.reads
     asked = Asked(request_id=request_id, judges=(ref,), values=_values(said, reads), deadline_s=until, key=key)
-    return await serving.service.judge(asked, serving.recorder)
+    try:
+        answered = await serving.service.judge(asked, serving.recorder)
+    except InputError as error:
+        return [_unjudged(error)]
+    return [_because(one.given) for one in answered.verdicts if one.given.action == "block"]
 
 
 def _all_said(body: GuardrailBody) -> list[_Said]:
-    """What is there to judge. Nothing is also an answer: a model may only have called tools."""
+    """What is there to judge. Nothing is also an answer: a model may only have called tools.
+
+    What a user says is judged even where it is a picture alone, or blank: then it cannot be, and is blocked.
+    Raises InputError.
+    """
     is_answer = body.input_type == "response"
     messages = [] if is_answer else [_plain(message) for message in body.structured_messages or ()]
-    by_users = [message["content"] for message in messages if message["role"] == "user"]
+    by_users = [message["content"] for message in messages if message["role"] in _BY_USERS]
     if by_users:
         return [_Said(text=by_users[-1], is_answer=False, messages=messages)]
     texts = [text for text in body.texts or () if text.strip()]
@@ -171,6 +224,11 @@ def _values(said: _Said, reads: Sequence[ReadField]) -> dict[str, Any]:
         return {"messages": said.messages}
     field = "output" if said.is_answer and "output" in reads else reads[-1]
     return {"messages": [{"role": "user", "content": said.text}]} if field == "turns" else {field: said.text}
+
+
+def _unjudged(error: InputError) -> str:
+    """Why something cannot be judged, in words that hold nothing of it."""
+    return f"cannot be judged: {error.problem}"
 
 
 def _because(given: GivenVerdict) -> str:

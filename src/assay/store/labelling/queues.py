@@ -249,7 +249,7 @@ def next_disputed(connection: Connection, queue: str, after: int) -> QueueItem |
 
 def pool(connection: Connection, criterion: Criterion, wanted: PoolFilter) -> list[str]:
     """The ids of the examples that may be drawn, in byte order: with text in a field that the criterion reads, and not
-    waiting in an open queue of the criterion.
+    waiting in an open queue of the criterion. What is there only because a judge escalated it is no sample of anything.
     """
     statement = select(examples.c.id, examples.c.record).where(*_conditions(criterion, wanted)).order_by(examples.c.id)
     found = []
@@ -283,7 +283,13 @@ def _conditions(criterion: Criterion, wanted: PoolFilter) -> list[ColumnElement[
         label_queues.c.criterion_key == criterion.key,
         label_queues.c.closed_at.is_(None),
     )
+    escalated = exists().where(
+        label_queue_items.c.example_id == examples.c.id,
+        label_queue_items.c.queue == label_queues.c.name,
+        label_queues.c.grown > 0,
+    )
     conditions = [by_expert if wanted.kind == "labelled" else ~by_expert, ~waiting]
+    conditions.append(examples.c.import_id.is_not(None) | ~escalated)
     if wanted.imported_for:
         of_name = select(imports.c.id).join(criteria.criteria, criteria.criteria.c.key == imports.c.criterion_key)
         mine = of_name.where(criteria.criteria.c.name == criterion.name)
