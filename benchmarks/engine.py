@@ -256,7 +256,7 @@ def session() -> dict[str, Any]:
 def memory() -> dict[str, Any]:
     """Resident memory over 100,000 requests with prefixes that come and go, on a small decoder with a small cache."""
     values = {**SHAPES["135m"], "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    SHAPES["small"] = {**values, "num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 2048}
+    SHAPES["small"] = {**values, "num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 8192}
     numbers = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         model = load_decoder(save_decoder("small", Path(folder) / "model"))
