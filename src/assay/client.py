@@ -57,7 +57,9 @@ class PersonSaid:
 
 @dataclass(frozen=True, kw_only=True)
 class ServedPerson:
-    """What people have made of a verdict that was escalated to them: awaiting, answered (with a label), disputed."""
+    """What people have made of a verdict that was escalated to them: awaiting, answered (with a label), disputed; or
+    not-queued, where it could not come to a queue.
+    """
 
     state: str
     queue: str | None

@@ -59,8 +59,8 @@ def test_a_set_is_read_with_its_labels_and_comes_back_from_its_bytes(tmp_path, c
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"output": "Sell it", "label": "perhaps"}, "1 rows of pairs.jsonl cannot be read"),
-        ({"label": "yes"}, "1 rows of pairs.jsonl cannot be read"),
+        ({"output": "Sell it", "label": "perhaps"}, "pairs.jsonl has rows that cannot be read: 1"),
+        ({"label": "yes"}, "pairs.jsonl has rows that cannot be read: 1"),
         ({"output": "Sell it"}, "Line 2 of pairs.jsonl has no one label"),
     ],
 )
@@ -143,7 +143,7 @@ def test_one_name_is_of_one_criterion(sqlite, blobs):
 def test_texts_only_is_refused_where_one_row_of_many_has_no_text(tmp_path, criterion):
     rows = [{"id": n, "output": f"Sell the {n} now"} for n in range(2000)]
     path = write(tmp_path / "pairs.jsonl", [*rows, {"id": "hole", "note": KNIFE}])
-    with pytest.raises(InputError, match="1 rows of pairs") as refusal:
+    with pytest.raises(InputError, match="pairs.jsonl has rows that cannot be read") as refusal:
         read_texts_only(path, criterion, MAPPING)
     assert "2,000 rows with one, 1 without" in refusal.value.got
 

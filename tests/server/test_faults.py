@@ -1,7 +1,9 @@
 """Faults and their declared outcomes: a disk that is full, a clock that jumps, a mistake of ours in the middle."""
 
 import asyncio
+import dataclasses
 import resource
+import threading
 import time
 from collections import Counter
 
@@ -9,12 +11,28 @@ import httpx
 import pytest
 from server_process import ServerProcess
 
+from assay.server.api.litellm import PATH as LITELLM
 from assay.serving.worker import Worker
 from assay.store import events, verdicts
 from assay.store.events import Event
 from assay.store.verdicts import VerdictQuery
+from assay.testing_engine import TestEngine
 
 DAY_S = 86_400.0
+
+
+class SlowToLoad(TestEngine):
+    """Judges that no alias names are in memory once the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.slow: set[str] = set()
+
+    def add(self, version, folder) -> None:
+        if version.id in self.slow:
+            self.gate.wait(30)
+        super().add(version, folder)
 
 
 async def until_done(client, *event_ids):
@@ -110,3 +128,35 @@ async def test_an_event_that_breaks_takes_no_other_along_and_ends_the_worker_not
         (good,) = (await client.get("/v1/events/good")).json()["verdicts"]
     assert (failed["kind"], failed["action"]) == ("failed", "allow-and-flag")
     assert good["kind"] == "decided"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", ["judge", "moderations", "guard", "events"])
+async def test_a_judge_that_is_still_being_loaded_is_said_in_time_by_every_way_in(shop, way):
+    engine = SlowToLoad()
+    shop = dataclasses.replace(shop, engine=engine)
+    shop.add(alias="champion")
+    version = shop.add()
+    engine.slow.add(version)
+    shop.configure("[serving]\n")
+    path = shop.root / "assay.toml"
+    path.write_text(path.read_text().replace("30_000", "200"))
+    said = {"input": "hello", "output": "buy Apex now"}
+    address, body = {
+        "judge": ("/v1/judge", {"judges": [version], **said}),
+        "moderations": ("/v1/moderations", {"model": version, "input": "buy Apex now"}),
+        "guard": (f"/guard/{version}{LITELLM}", {"input_type": "response", "texts": ["buy Apex now"]}),
+        "events": ("/v1/events", {"events": [{"judges": [version], **said}]}),
+    }[way]
+    async with shop.serving() as (client, _):
+        early = await client.post(address, json=body)
+        engine.gate.set()
+        late = await client.post(address, json=body)
+        for _ in range(300):
+            if late.status_code != 429:
+                break
+            await asyncio.sleep(0.02)
+            late = await client.post(address, json=body)
+    assert early.status_code == 429
+    assert "still being loaded" in early.text
+    assert late.status_code in (200, 202)

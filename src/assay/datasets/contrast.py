@@ -65,7 +65,7 @@ def read_contrast(path: Path, criterion: Criterion, mapping: FieldMapping) -> li
     if reading.malformed:
         first = reading.problems[0]
         raise InputError(
-            f"{reading.malformed:,} rows of {path.name} cannot be read.",
+            f"{path.name} has rows that cannot be read: {reading.malformed:,}.",
             required="a contrast set whose rows are all well-formed",
             got=f"line {first.line}: {first.reason}",
             next_step=reading.unknown_label_hint() or "correct the file",
@@ -80,7 +80,7 @@ def read_texts_only(path: Path, criterion: Criterion, mapping: FieldMapping) -> 
     found = read_unlabelled(path, criterion, mapping.columns)
     if found.malformed:
         raise InputError(
-            f"{found.malformed:,} rows of {path.name} cannot be read: their texts would not be kept apart.",
+            f"{path.name} has rows that cannot be read, whose texts would not be kept apart: {found.malformed:,}.",
             required=f"a text to judge in every row ({', '.join(criterion.reads)})",
             got=f"{len(found.examples):,} rows with one, {found.malformed:,} without",
             next_step="correct the file, or leave these rows out of it",

@@ -113,7 +113,7 @@ class LocalEngine:
         if known is not None:
             with self._device:
                 self._runner.unload(judge)
-            gc.unfreeze()
+            _freeze_anew()
 
     def judges(self) -> tuple[str, ...]:
         """See Engine."""
@@ -163,16 +163,13 @@ class LocalEngine:
         self._lose(closed())
         if threading.current_thread() is not self._thread:
             self._thread.join()
-        gc.unfreeze()
+        gc.unfreeze()  # else its model would stay for ever, where it refers to itself
 
     def _install(self, version: JudgeVersion, folder: Path) -> None:
         install = self._runner.load(version, folder)
         with self._device:
             install()
-        # models are millions of objects that stay: without this the garbage collector walks them all every few
-        # thousand requests, which cost 70 us a request
-        gc.collect()
-        gc.freeze()
+        _freeze_anew()
 
     def _queue(
         self, works: Sequence[Work], deadline_s: float | None, priority: Priority, max_tokens: int = 0
@@ -303,6 +300,16 @@ class LocalEngine:
             self._changed.notify_all()
         for item in left:
             fail(item.future, self._lost)
+
+
+def _freeze_anew() -> None:
+    """Collect what is gone, and keep the garbage collector from what stays.
+
+    Models are millions of objects: without this it walks them all every few thousand requests, 70 us a request.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _scoring(request: Request) -> Work:

@@ -67,6 +67,22 @@ def fpr_at_recall_of(
     return np.where(defined, value[:, 0], np.nan)
 
 
+def alarms_at(truth: np.ndarray, scores: np.ndarray, recall: float) -> np.ndarray:  # (n,) in [0, 1]
+    """With what probability each row is called positive at the threshold that finds `recall` of the positive rows: 1
+    above it, 0 below, between the two at a score where only a part of the rows is needed. Their mean over the negative
+    rows is `fpr_at_recall_of`.
+
+    >>> alarms_at(np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1]), 0.75).tolist()
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    step = np.unique(-np.asarray(scores), return_inverse=True)[1]  # 0 is the highest score
+    found = np.cumsum(np.bincount(step, weights=truth)) / truth.sum()
+    reached = int(np.argmax(found >= recall - _ROUNDING))
+    until = float(found[reached - 1]) if reached else 0.0
+    part = float(np.clip((recall - until) / (found[reached] - until), 0.0, 1.0))
+    return np.select([step < reached, step == reached], [1.0, part], 0.0)
+
+
 def _by_score(weights: np.ndarray, truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weight of the positive and of the negative rows at each distinct score, ascending: (s, m) and (s, m)."""
     order = np.argsort(scores, kind="stable")

@@ -2,13 +2,15 @@
 
 import re
 import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
 from assay.inference.engine import Priority
-from assay.schema.errors import InputError, shown
+from assay.schema.criterion import Field
+from assay.schema.errors import InputError, NotFoundError, shown
 from assay.schema.verdict import Mode
 from assay.server.bodies import ExampleBody
 from assay.server.running import Serving
@@ -98,6 +100,36 @@ def asked_for(
         trace_id=getattr(example, "trace_id", None) or (calling and calling["trace"]),
         span_id=getattr(example, "span_id", None) or (calling and calling["span"]),
     )
+
+
+async def ask_about_text(
+    serving: Serving,
+    ref: str,
+    values: Callable[[Sequence[Field]], Mapping[str, Any]],
+    *,
+    request_id: str,
+    key: str,
+    deadline_s: float,
+) -> Answered:
+    """Ask one judge where the body does not say which field a text is: `values` makes them of the fields it reads."""
+    criterion = await serving.service.criterion(ref, key=key, deadline_s=deadline_s)
+    asked = Asked(request_id=request_id, judges=(ref,), values=values(criterion.reads), deadline_s=deadline_s, key=key)
+    return await serving.service.judge(asked, serving.recorder)
+
+
+def text_as(field: Field, text: str) -> dict[str, Any]:
+    """A text as the values of a field."""
+    return {"messages": [{"role": "user", "content": text}]} if field == "turns" else {field: text}
+
+
+def champions(serving: Serving, otherwise: str) -> tuple[str, ...]:
+    """Every champion. Raises NotFoundError where there is none; `otherwise` says how a judge is named."""
+    found = serving.service.table.champions()
+    if not found:
+        raise NotFoundError(
+            "There is no champion.", required=f"a judge that was promoted, or {otherwise}", next_step="assay promote"
+        )
+    return found
 
 
 def plain_answer(answered: Answered) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,6 @@ class Recorder:
 def write(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows of verdicts; what was escalated to people comes to their queue with them, or not at all."""
     verdicts.add(connection, rows)
-    for verdict_id, error in awaiting.add(connection, rows).items():
-        _log.error(
-            "a verdict did not come to the queue for people", extra={"verdict": verdict_id, "problem": error.problem}
-        )
+    refused = Counter(error.problem for error in awaiting.add(connection, rows).values())
+    for problem, count in refused.items():  # not a line each: a queue that is full refuses every one
+        _log.error("verdicts did not come to the queue for people", extra={"verdicts": count, "problem": problem})

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from assay.inference.engine import Priority
 from assay.ingest.examples import example_of
+from assay.schema.criterion import Criterion
 from assay.schema.errors import (
     AssayError,
     DeadlineExceededError,
@@ -78,7 +79,7 @@ class Service:
         """
         began = time.monotonic()
         table = self.table  # aliases may move meanwhile; this request sees one state of them
-        routes = [self._route(table, ref, asked) for ref in asked.judges]
+        routes = [self._route(table, ref, asked.key) for ref in asked.judges]
         tokens = estimated_tokens(_chars(asked), len(routes))
         left_s = asked.deadline_s - began
         with self.admission.admitted(tokens=tokens, priority=asked.priority, left_s=left_s) as admitted:
@@ -94,8 +95,16 @@ class Service:
             self._copy_to_shadow(table, route, asked, one)
         return Answered(request_id=asked.request_id, verdicts=tuple(verdicts))
 
+    async def criterion(self, ref: str, *, key: str, deadline_s: float) -> Criterion:
+        """The question of the version that would judge a request with this key.
+
+        Raises InputError, NotFoundError (no such judge), OverloadedError (it is still being loaded).
+        """
+        async with self._using(self._route(self.table, ref, key).version, deadline_s) as ready:
+            return ready.version.criterion
+
     async def _verdict(self, asked: Asked, route: Route, began: float) -> VerdictGiven:
-        async with self._using(route.version, asked) as ready:
+        async with self._using(route.version, asked.deadline_s) as ready:
             example = example_of(asked.values, AS_OUR_FIELDS, ready.version.criterion)
             verdict = await _judged(ready, example, asked)
             if verdict.reason_code == EngineLostError.code:
@@ -119,11 +128,11 @@ class Service:
         return VerdictGiven(given=given, example=example)
 
     @asynccontextmanager
-    async def _using(self, version: str, asked: Asked) -> AsyncIterator[ReadyJudge]:
+    async def _using(self, version: str, deadline_s: float) -> AsyncIterator[ReadyJudge]:
         """A judge in memory. One that takes longer to load than there is time goes on loading: OverloadedError."""
         async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(max(asked.deadline_s - time.monotonic(), LEAST_TIME_S)):
+                async with asyncio.timeout(max(deadline_s - time.monotonic(), LEAST_TIME_S)):
                     ready = await stack.enter_async_context(self.judges.using(version))
             except TimeoutError:
                 raise OverloadedError(
@@ -131,9 +140,9 @@ class Service:
                 ) from None
             yield ready
 
-    def _route(self, table: RoutingTable, ref: str, asked: Asked) -> Route:
+    def _route(self, table: RoutingTable, ref: str, key: str) -> Route:
         name = ref.partition("@")[0]
-        return table.route(ref, key=asked.key, canary_share=self.settings.share_of_canary(name))
+        return table.route(ref, key=key, canary_share=self.settings.share_of_canary(name))
 
     def _copy_to_shadow(self, table: RoutingTable, route: Route, asked: Asked, one: VerdictGiven) -> None:
         version = table.shadow(route.name)

@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from assay.judging.judge import Judge
 from assay.metrics.confusion import ratio
 from assay.metrics.intervals import Estimate
-from assay.metrics.ranking import auroc_of, fpr_at_recall_of
+from assay.metrics.ranking import alarms_at, auroc_of, fpr_at_recall_of
 from assay.metrics.resampling import Resampling, bootstrap, paired_bootstrap
 from assay.schema.criterion import Criterion
 from assay.schema.errors import InputError, RefusedError, shown
@@ -28,7 +28,7 @@ from assay.schema.verdict import Abstained, Decided, Verdict
 RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 SIGN_LEVEL = 0.05  # two-sided: 6 rows against 0 are the least that show something
 OnJudged = Callable[[int, int], None]
-_ROUNDING = 1e-9  # of shares that were added up in another order
+_ROUNDING = 1e-9  # of probabilities that were computed in another order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,22 +230,6 @@ def sign_test(scored: Scored, recall: float) -> SignTest:
     fewer, more = int((moved < -_ROUNDING).sum()), int((moved > _ROUNDING).sum())
     p = float(binomtest(fewer, fewer + more).pvalue) if fewer + more else 1.0
     return SignTest(fewer=fewer, more=more, p=p)
-
-
-def alarms_at(truth: np.ndarray, scores: np.ndarray, recall: float) -> np.ndarray:  # (n,) in [0, 1]
-    """With what probability each row is called positive at the threshold that finds `recall` of the positive rows: 1
-    above it, 0 below, between the two at a score where only a part of the rows is needed. Their mean over the negative
-    rows is `fpr_at_recall_of`.
-
-    >>> alarms_at(np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1]), 0.75).tolist()
-    [1.0, 1.0, 0.5, 0.0]
-    """
-    step = np.unique(-np.asarray(scores), return_inverse=True)[1]  # 0 is the highest score
-    found = np.cumsum(np.bincount(step, weights=truth)) / truth.sum()
-    reached = int(np.argmax(found >= recall - _ROUNDING))
-    until = float(found[reached - 1]) if reached else 0.0
-    part = float(np.clip((recall - until) / (found[reached] - until), 0.0, 1.0))
-    return np.select([step < reached, step == reached], [1.0, part], 0.0)
 
 
 def _positive(before: Criterion, after: Criterion) -> str:

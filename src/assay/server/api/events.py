@@ -10,7 +10,7 @@ from starlette.responses import Response
 from assay.ingest.examples import example_of
 from assay.schema.errors import InputError, shown
 from assay.schema.ids import new_id
-from assay.server.asking import IdempotencyHeader, MayJudge, MayRead, ServingHere, request_id_of
+from assay.server.asking import IdempotencyHeader, MayJudge, MayRead, ServingHere, deadline_of, request_id_of
 from assay.server.bodies import AcceptedBody, EventBody, EventsBody, EventStateBody
 from assay.server.once import once
 from assay.server.problems import EVERYWHERE, documented
@@ -71,9 +71,8 @@ async def _event(serving: Serving, body: EventBody, request_id: str) -> Event:
         )
     values, key = body.values(), body.group or body.id or ""
     for ref in body.judges:
-        route = serving.service.table.route(ref, key=key, canary_share=0.0)
-        async with serving.judges.using(route.version) as ready:
-            example_of(values, AS_OUR_FIELDS, ready.version.criterion)
+        criterion = await serving.service.criterion(ref, key=key, deadline_s=deadline_of(serving, None, None))
+        example_of(values, AS_OUR_FIELDS, criterion)
     return Event(
         id=body.event_id or new_id("ev"),
         body={

@@ -22,11 +22,19 @@ from starlette.responses import Response
 
 from assay.inference.engine import Priority
 from assay.schema.criterion import Field as ReadField
-from assay.schema.errors import InputError, NotFoundError, OverloadedError, shown
-from assay.server.asking import DeadlineHeader, ServingHere, deadline_of, json_response, request_id_of
+from assay.schema.errors import InputError, OverloadedError, shown
+from assay.server.asking import (
+    DeadlineHeader,
+    ServingHere,
+    ask_about_text,
+    champions,
+    deadline_of,
+    json_response,
+    request_id_of,
+    text_as,
+)
 from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
-from assay.serving.asked import Asked
 from assay.store.keys import ApiKey
 from assay.store.verdicts import GivenVerdict
 
@@ -115,14 +123,8 @@ async def guard_with_champions(
 ) -> Response:
     """Every champion judges what LiteLLM sends. BLOCKED where the action of a verdict is block."""
     del caller
-    champions = serving.service.table.champions()
-    if not champions:
-        raise NotFoundError(
-            "There is no champion.",
-            required="a judge that was promoted, or an address that names one: /guard/NAME@ALIAS",
-            next_step="assay promote",
-        )
-    return await _guarded(body, request, serving, champions, deadline_ms)
+    every = champions(serving, "an address that names one: /guard/NAME@ALIAS")
+    return await _guarded(body, request, serving, every, deadline_ms)
 
 
 @litellm_routes.post("/guard/{judges}" + PATH, response_model=GuardrailAnswer, responses=documented(404, 415))
@@ -179,12 +181,11 @@ async def _judged(
     request_id = body.litellm_call_id or ""
     request_id = request_id if _REQUEST_ID.fullmatch(request_id) else request_id_of(request)
     key = body.litellm_trace_id or request_id
-    route = serving.service.table.route(ref, key=key, canary_share=0.0)
-    async with serving.judges.using(route.version) as ready:
-        reads = ready.version.criterion.reads
-    asked = Asked(request_id=request_id, judges=(ref,), values=_values(said, reads), deadline_s=until, key=key)
+    asking = ask_about_text(
+        serving, ref, lambda reads: _values(said, reads), request_id=request_id, key=key, deadline_s=until
+    )
     try:
-        answered = await serving.service.judge(asked, serving.recorder)
+        answered = await asking
     except InputError as error:
         return [_unjudged(error)]
     return [_because(one.given) for one in answered.verdicts if one.given.action == "block"]
@@ -223,7 +224,7 @@ def _values(said: _Said, reads: Sequence[ReadField]) -> dict[str, Any]:
     if said.messages and "output" not in reads:
         return {"messages": said.messages}
     field = "output" if said.is_answer and "output" in reads else reads[-1]
-    return {"messages": [{"role": "user", "content": said.text}]} if field == "turns" else {field: said.text}
+    return text_as(field, said.text)
 
 
 def _unjudged(error: InputError) -> str:

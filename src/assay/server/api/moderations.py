@@ -9,13 +9,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from assay.ingest.turns import content_of
-from assay.schema.errors import InputError, NotFoundError
+from assay.schema.errors import InputError
 from assay.schema.example import field_text
 from assay.schema.ids import new_id
-from assay.server.asking import MayJudge, ServingHere, deadline_of, request_id_of
+from assay.server.asking import (
+    MayJudge,
+    ServingHere,
+    ask_about_text,
+    champions,
+    deadline_of,
+    request_id_of,
+    text_as,
+)
 from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
-from assay.serving.asked import Answered, Asked
+from assay.serving.asked import Answered
 from assay.store.verdicts import GivenVerdict
 
 moderation_routes = APIRouter(prefix="/v1", tags=["moderations"], responses=EVERYWHERE)
@@ -71,14 +79,7 @@ def _judges(serving: Serving, model: str) -> tuple[str, ...]:
         if not named or len(named) > serving.limits.max_judges:
             raise InputError("model names the judges.", required=f"1 to {serving.limits.max_judges}, by commas")
         return named
-    champions = serving.service.table.champions()
-    if not champions:
-        raise NotFoundError(
-            "There is no champion.",
-            required="a judge that was promoted, or model = NAME@ALIAS",
-            next_step="assay promote",
-        )
-    return champions
+    return champions(serving, "model = NAME@ALIAS")
 
 
 def _texts(given: Any) -> list[str]:
@@ -99,18 +100,18 @@ def _texts(given: Any) -> list[str]:
 async def _moderated(serving: Serving, request: Request, judges: tuple[str, ...], text: str, until: float) -> Answered:
     """Each judge gets the text as the field that it judges, so each is asked by itself."""
     request_id = request_id_of(request)
-
-    async def one(ref: str) -> Answered:
-        route = serving.service.table.route(ref, key=request_id, canary_share=0.0)
-        async with serving.judges.using(route.version) as ready:
-            field = ready.version.criterion.reads[-1]
-        values: dict[str, Any] = {field: text}
-        if field == "turns":
-            values = {"messages": [{"role": "user", "content": text}]}
-        asked = Asked(request_id=request_id, judges=(ref,), values=values, deadline_s=until, key=request_id)
-        return await serving.service.judge(asked, serving.recorder)
-
-    answers = await asyncio.gather(*(one(ref) for ref in judges))
+    asking = [
+        ask_about_text(
+            serving,
+            ref,
+            lambda reads: text_as(reads[-1], text),
+            request_id=request_id,
+            key=request_id,
+            deadline_s=until,
+        )
+        for ref in judges
+    ]
+    answers = await asyncio.gather(*asking)
     verdicts = tuple(verdict for answered in answers for verdict in answered.verdicts)
     return Answered(request_id=request_id, verdicts=verdicts)
 

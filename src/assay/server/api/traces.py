@@ -16,7 +16,7 @@ from assay.ingest.otlp import JSON_TYPE, PROTOBUF_TYPE, GenAiSpan, spans_of
 from assay.schema.criterion import JudgedLevel
 from assay.schema.errors import InputError
 from assay.schema.records import to_jsonable
-from assay.server.asking import MayJudge, ServingHere, request_id_of
+from assay.server.asking import MayJudge, ServingHere, deadline_of, request_id_of
 from assay.server.problems import EVERYWHERE, documented, problem_response
 from assay.server.running import Serving
 from assay.store import events
@@ -62,9 +62,7 @@ async def take_spans(request: Request, serving: ServingHere, caller: MayJudge) -
 
 
 async def _level(serving: Serving, ref: str) -> JudgedLevel:
-    route = serving.service.table.route(ref, key="", canary_share=0.0)
-    async with serving.judges.using(route.version) as ready:
-        return ready.version.criterion.level
+    return (await serving.service.criterion(ref, key="", deadline_s=deadline_of(serving, None, None))).level
 
 
 def _gather(
