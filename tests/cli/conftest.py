@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answering import RECORDED
+from augmenting_bank import FREEZE
 from shop import CRITERION, Shop, labelled_rows, write_rows
 
 
@@ -48,3 +50,25 @@ def shop(steps: dict[str, Any], tmp_path: Path) -> Shop:
 def empty_shop(new_shop: Callable[[], Shop]) -> Shop:
     """A workspace with a criterion and rows.jsonl, nothing imported."""
     return new_shop()
+
+
+@pytest.fixture(scope="session")
+def frozen_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the 24 written rows, labelled by an expert and frozen. Do not write here: take `bank`."""
+    root = tmp_path_factory.mktemp("bank")
+    (root / "criteria").mkdir()
+    (root / "criteria" / "advice.toml").write_text(CRITERION)
+    shop = Shop(root=root, backbone="none")
+    shop.ok("init", "--criterion", "advice")
+    rows = [{name: row[name] for name in ("id", "input", "output", "label")} for row in RECORDED]
+    write_rows(root / "rows.jsonl", rows)
+    shop.ok("data", "import", "rows.jsonl", "--criterion", "advice", "--label-source", "expert")
+    shop.ok(*FREEZE)
+    return root
+
+
+@pytest.fixture
+def bank(frozen_bank: Path, tmp_path: Path) -> Shop:
+    """A copy of the workspace."""
+    shutil.copytree(frozen_bank, tmp_path / "bank")
+    return Shop(root=tmp_path / "bank", backbone="none")
