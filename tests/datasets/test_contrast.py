@@ -143,7 +143,7 @@ def test_one_name_is_of_one_criterion(sqlite, blobs):
 def test_texts_only_is_refused_where_one_row_of_many_has_no_text(tmp_path, criterion):
     rows = [{"id": n, "output": f"Sell the {n} now"} for n in range(2000)]
     path = write(tmp_path / "pairs.jsonl", [*rows, {"id": "hole", "note": KNIFE}])
-    with pytest.raises(InputError, match="pairs.jsonl has rows that cannot be read") as refusal:
+    with pytest.raises(InputError, match=r"pairs\.jsonl has rows that cannot be read") as refusal:
         read_texts_only(path, criterion, MAPPING)
     assert "2,000 rows with one, 1 without" in refusal.value.got
 

@@ -23,6 +23,7 @@ from assay.api.augment_plan import (
     planned_of,
     with_cost,
 )
+from assay.api.frozen_datasets import dataset_of
 from assay.config import Settings
 from assay.datasets.augmentation.acceptance import DEFAULT_FLOOR
 from assay.datasets.augmentation.copies import copies
@@ -86,7 +87,11 @@ class Augmenting:
         Raises RefusedError (no dataset, no row that suits), InputError (a kind that does not suit, no endpoint),
         NotFoundError (a model without a price).
         """
-        frozen = self._newest(criterion) if request.dataset is None else self._dataset(criterion, request.dataset)
+        frozen = (
+            self._newest(criterion)
+            if request.dataset is None
+            else dataset_of(self._database, criterion, request.dataset)
+        )
         rows = load_rows(self._blobs, frozen)
         return planned_of(frozen, rows, request, self._database, self._settings)
 
@@ -248,17 +253,6 @@ class Augmenting:
             if one.id not in answered
         ]
         examples.add(connection, [one.example for one in made if one.example is not None], labels, None)
-
-    def _dataset(self, criterion: str, dataset: str) -> DatasetVersion:
-        with self._database.read() as connection:
-            found = datasets.get(connection, dataset)
-        if found.criterion.name != criterion:
-            raise InputError(
-                f"The dataset {dataset} is about another criterion.",
-                required=f"a dataset of {shown(criterion)}",
-                got=f"one of {found.criterion.key!r}",
-            )
-        return found
 
 
 def _check_kinds(record: AugmentationRecord, kinds: Sequence[str]) -> None:

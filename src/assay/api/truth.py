@@ -16,6 +16,7 @@ from typing import Any
 
 from assay.api.criteria import read_criterion
 from assay.api.embedding import embedder
+from assay.api.frozen_datasets import dataset_of
 from assay.config import Settings
 from assay.datasets.agreement import coefficients, ratings_of
 from assay.datasets.agreement_report import AgreementReport, agreement_report
@@ -30,13 +31,12 @@ from assay.datasets.frozen_rows import load_rows
 from assay.datasets.relabelling import Flips, SampledLabel, draw_sample, flip_estimate
 from assay.datasets.weighted_consensus import weighted_targets
 from assay.schema.criterion import Criterion
-from assay.schema.dataset import DatasetVersion
 from assay.schema.errors import InputError, NotFoundError, shown
 from assay.schema.example import Example
 from assay.schema.ids import utc_now
 from assay.schema.label import Label, Target
 from assay.schema.records import record_from
-from assay.store import criteria, datasets, examples
+from assay.store import criteria, examples
 from assay.store.blobs import Blobs
 from assay.store.database import Database
 
@@ -195,21 +195,10 @@ class Truth:
             rows = self._labelled(criterion)
             agreement = coefficients(ratings_of([labels for _, labels in rows]), criterion)
             return AuditTable.of_labelled(rows, criterion), agreement, criterion.name
-        frozen = self._frozen(criterion, dataset)
+        frozen = dataset_of(self._database, criterion.name, dataset)
         kept = load_rows(self._blobs, frozen)
         agreement = coefficients(ratings_of([row.labels for row in kept]), frozen.criterion)
         return AuditTable.of_frozen(kept, frozen.criterion), agreement, frozen.id
-
-    def _frozen(self, criterion: Criterion, dataset: str) -> DatasetVersion:
-        with self._database.read() as connection:
-            found = datasets.get(connection, dataset)
-        if found.criterion.name != criterion.name:
-            raise InputError(
-                f"The dataset {dataset} is about another criterion.",
-                required=f"a dataset of {shown(criterion.name)}",
-                got=f"one of {found.criterion.key!r}",
-            )
-        return found
 
     def _older(self, new: Criterion, version: str | None) -> Criterion:
         with self._database.read() as connection:

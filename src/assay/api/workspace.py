@@ -9,20 +9,20 @@
 Each method is one command of the command line. It computes nothing itself.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from assay.api.criteria import criterion_names, read_criterion
 from assay.api.extras import needs_models
+from assay.api.frozen_datasets import dataset_of, newest_dataset
 from assay.api.keys import MadeKey, make_key
 from assay.api.loaded_judge import LoadedJudge, loaded
 from assay.api.summaries import VersionSummary, summary_of
 from assay.config import Settings, find_workspace, read_settings
 from assay.datasets.agreement_gate import check_agreement, check_waiver
 from assay.datasets.freezing import freeze
-from assay.datasets.frozen_rows import load_rows
+from assay.datasets.frozen_rows import load_rows, rows_of
 from assay.datasets.minimums import ACCEPTED_LABELS, MIN_TEST_PER_CLASS, Consensus, FreezeSettings, Ties
 from assay.datasets.splits import DEFAULT_SHARES
 from assay.ingest.checking import FileCheck, check_file
@@ -33,7 +33,6 @@ from assay.ingest.mapping import FieldMapping
 from assay.registry import Promotion, Registry, Resolved, verify
 from assay.schema.criterion import Criterion
 from assay.schema.dataset import DatasetVersion, Split, Synthetic
-from assay.schema.errors import InputError, RefusedError, shown
 from assay.schema.judge_version import JudgeVersion
 from assay.schema.label import LabelSource
 from assay.store import datasets, keys
@@ -215,18 +214,7 @@ class Workspace:
 
     def newest_dataset(self, criterion: str) -> DatasetVersion:
         """The dataset that was frozen last for the criterion as its file says it. Raises RefusedError."""
-        wanted = self.criterion(criterion)
-        with self._database.read() as connection:
-            found = datasets.latest(connection, criterion)
-        if found is None or found.criterion.digest != wanted.digest:
-            raise RefusedError(
-                f"No dataset is frozen for criterion {wanted.key!r} as it now stands.",
-                required="a frozen dataset",
-                got="none" if found is None else f"{found.id}, frozen for {found.criterion.key!r} with other words",
-                next_step=f"assay data freeze {criterion}"
-                + ("" if found is None else f", or name one: assay train {criterion} --dataset {found.id}"),
-            )
-        return found
+        return newest_dataset(self._database, self.criterion(criterion))
 
     def train(
         self,
@@ -246,7 +234,7 @@ class Workspace:
         with needs_models():
             from assay.training.train import TrainingRequest, train  # noqa: PLC0415
 
-        frozen = self.newest_dataset(criterion) if dataset is None else self._dataset_of(criterion, dataset)
+        frozen = self.newest_dataset(criterion) if dataset is None else dataset_of(self._database, criterion, dataset)
         asked = request or TrainingRequest(backbone=self.settings.backbone)
         rows = load_rows(self._blobs, frozen, tied=True)
         if waive_agreement is None:
@@ -368,14 +356,13 @@ class Workspace:
 
         Raises NotFoundError, IntegrityError, InputError (an unknown probe).
         """
-        from assay.validation.probes import probe  # noqa: PLC0415
+        from assay.api.probing import probe_version  # noqa: PLC0415
 
         resolved = self.resolve(ref)
         frozen = self.dataset(resolved.version.dataset)
-        test = [row.example for row in load_rows(self._blobs, frozen) if row.split == "test"]
-        drawn = random.Random(0).sample(test, max(0, min(rows, len(test))))  # noqa: S311 - ids may come in the order of labels
+        test = rows_of(load_rows(self._blobs, frozen), "test")
         judge = loaded(resolved.version, resolved.folder, self.settings.engine.servers).running
-        return judge.id, probe(judge, drawn, names=names or None, remove=remove, on_batch=on_batch)
+        return judge.id, probe_version(judge, test, rows, names=names, remove=remove, on_batch=on_batch)
 
     def promote(self, ref: str, *, reason: str, waiver: str | None = None) -> Promotion:
         """Make a version champion. Raises RefusedError with the reason of every failed gate."""
@@ -435,17 +422,6 @@ class Workspace:
     def adopt(self, folder: Path) -> JudgeVersion:
         """Take in a judge folder made elsewhere. Raises NotFoundError, IntegrityError."""
         return self.registry.adopt(folder)
-
-    def _dataset_of(self, criterion: str, dataset_id: str) -> DatasetVersion:
-        found = self.dataset(dataset_id)
-        if found.criterion.name != criterion:
-            raise InputError(
-                f"The dataset {dataset_id} is about another criterion.",
-                required=f"a dataset of {shown(criterion)}",
-                got=f"one of {found.criterion.key!r}",
-                next_step=f"assay train {found.criterion.name} --dataset {dataset_id}",
-            )
-        return found
 
     def _import_settings(
         self,

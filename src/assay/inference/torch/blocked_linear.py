@@ -1,8 +1,8 @@
 """Weights laid out once in the blocks that the processor's bfloat16 product reads, instead of in every call.
 
-oneDNN copies a plain weight into blocks each time it multiplies with it. That is a tenth of the time at 2,048 rows, a
-fifth at 128, half at 12 (measured: docs/LOG.md). The operators are PyTorch's own, those its compiler uses for frozen
-weights; they have no public Python name.
+oneDNN copies a plain weight into blocks each time it multiplies with it. That is 5 to 10 % of the time at 2,048 rows,
+12 to 33 at 128, about half at 12 (measured: docs/LOG.md). The operators are PyTorch's own, those its compiler uses for
+frozen weights; they have no public Python name.
 """
 
 import torch
