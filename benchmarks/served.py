@@ -97,11 +97,12 @@ async def serve(workspace: Path, port: int, engine: str) -> None:
 
 
 def one_a_pass(version: JudgeVersion) -> Engine:
-    from assay.inference.local_engine import LocalEngine  # noqa: PLC0415 - torch, where there is a model
+    from assay.inference.factory import COPY_BYTES  # noqa: PLC0415 - torch, where there is a model
+    from assay.inference.local_engine import LocalEngine  # noqa: PLC0415
     from assay.inference.torch.runner import TorchRunner  # noqa: PLC0415
 
     del version
-    return LocalEngine(TorchRunner(), token_budget=1)
+    return LocalEngine(TorchRunner(copy_bytes=COPY_BYTES), token_budget=1)
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ class PersonSaid:
 
 @dataclass(frozen=True, kw_only=True)
 class ServedPerson:
-    """What people have made of a verdict that was escalated to them: awaiting, answered (with a label), disputed; or
-    not-queued, where it could not come to a queue.
+    """What people have made of a verdict that was escalated to them: pending (just given, on its way to their queue),
+    awaiting, answered (with a label), disputed; or not-queued, where it could not come to a queue.
     """
 
     state: str

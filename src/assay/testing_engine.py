@@ -3,26 +3,40 @@
     engine = TestEngine()
     with serving_of(settings, make_engine=lambda version: engine) as serving: …
     engine.stall()          # what is submitted from now on ends when `go_on()` is called
+    engine.stall_explanations()    # the same of explanations alone
     engine.crash()          # what waits, and whatever comes, ends with EngineLostError
     engine.shrink(64)       # rows above 64 tokens do not fit into memory
 
-For tests of everything above an engine, and for measuring what a server itself costs. No torch.
+Its explanation of a row is the row itself. For tests of everything above an engine, and for measuring what a server
+itself costs. No torch.
 """
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
-from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, UnsupportedJudgeError, shown
+from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, shown
 from assay.schema.judge_version import JudgeVersion
 
 _SPREAD = 8.0  # logits lie between -4 and 4
 _MODULUS = 1009  # prime, so that every token counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A request, what answers it, and when nobody waits any more."""
+
+    request: Request
+    answer: Callable[[Request], LabelScores | Explanation]
+    future: Future[Any]
+    deadline_s: float
 
 
 class TestEngine:
@@ -33,9 +47,10 @@ class TestEngine:
     def __init__(self) -> None:
         self._versions: dict[str, JudgeVersion] = {}
         self._stalled = False
+        self._explanations_stalled = False
         self._crashed = False
         self._largest_row: float = math.inf
-        self._waiting: list[tuple[Request, Future[LabelScores], float]] = []
+        self._waiting: list[_Asked] = []
         self._lock = threading.Lock()
         self.submitted = 0
 
@@ -48,22 +63,26 @@ class TestEngine:
         """Answer nothing from now on."""
         self._stalled = True
 
+    def stall_explanations(self) -> None:
+        """Explain nothing from now on."""
+        self._explanations_stalled = True
+
     def go_on(self) -> None:
         """Answer what waits, and whatever comes."""
         with self._lock:
-            self._stalled = False
+            self._stalled = self._explanations_stalled = False
             waiting, self._waiting = self._waiting, []
-        for request, future, deadline_s in waiting:
-            self._answer(request, future, deadline_s)
+        for asked in waiting:
+            self._answer(asked)
 
     def crash(self) -> None:
         """Be lost, as when a device is gone."""
         with self._lock:
             self._crashed = True
             waiting, self._waiting = self._waiting, []
-        for _, future, _ in waiting:
-            if future.set_running_or_notify_cancel():
-                future.set_exception(_lost("The engine stopped."))
+        for asked in waiting:
+            if asked.future.set_running_or_notify_cancel():
+                asked.future.set_exception(_lost("The engine stopped."))
 
     def shrink(self, largest_row: int) -> None:
         """Rows above so many tokens do not fit into memory."""
@@ -90,18 +109,7 @@ class TestEngine:
         """See Engine."""
         del priority
         self.submitted += 1
-        if self._crashed:
-            raise _lost("The engine stopped.")
-        if request.judge not in self._versions:
-            raise NotFoundError(f"The engine has no judge {shown(request.judge)}.")
-        future: Future[LabelScores] = Future()
-        until = math.inf if deadline_s is None else deadline_s
-        with self._lock:
-            if self._stalled:
-                self._waiting.append((request, future, until))
-                return future
-        self._answer(request, future, until)
-        return future
+        return self._take(request, self._scored, deadline_s, stalled=self._stalled)
 
     def submit_all(
         self,
@@ -122,26 +130,54 @@ class TestEngine:
         deadline_s: float | None = None,
         priority: Priority = Priority.BATCH,
     ) -> Future[Explanation]:
-        """Refused: there is nothing to explain."""
-        del request, verdict_token, max_tokens, deadline_s, priority
-        raise UnsupportedJudgeError("The test engine explains nothing.")
+        """See Engine. It says the last `max_tokens` tokens of the row again."""
+        del verdict_token, priority
+
+        def said(request: Request) -> Explanation:
+            ids = request.row.ids
+            return Explanation(tokens=ids[-max_tokens:], cut=len(ids) > max_tokens, queue_ms=0.0, compute_ms=0.0)
+
+        return self._take(request, said, deadline_s, stalled=self._stalled or self._explanations_stalled)
 
     def close(self) -> None:
         """See Engine."""
         self.crash()
 
-    def _answer(self, request: Request, future: Future[LabelScores], deadline_s: float) -> None:
-        if not future.set_running_or_notify_cancel():
+    def _take(
+        self,
+        request: Request,
+        answer: Callable[[Request], LabelScores | Explanation],
+        deadline_s: float | None,
+        *,
+        stalled: bool,
+    ) -> Future[Any]:
+        if self._crashed:
+            raise _lost("The engine stopped.")
+        if request.judge not in self._versions:
+            raise NotFoundError(f"The engine has no judge {shown(request.judge)}.")
+        until = math.inf if deadline_s is None else deadline_s
+        asked = _Asked(request=request, answer=answer, future=Future(), deadline_s=until)
+        with self._lock:
+            if stalled:
+                self._waiting.append(asked)
+                return asked.future
+        self._answer(asked)
+        return asked.future
+
+    def _answer(self, asked: _Asked) -> None:
+        if not asked.future.set_running_or_notify_cancel():
             return
-        if now() > deadline_s:
-            future.set_exception(DeadlineExceededError("The request's deadline passed while it waited."))
-        elif len(request.row.ids) > self._largest_row:
-            future.set_exception(_lost("One request alone does not fit into the device's memory."))
+        if now() > asked.deadline_s:
+            asked.future.set_exception(DeadlineExceededError("The request's deadline passed while it waited."))
+        elif len(asked.request.row.ids) > self._largest_row:
+            asked.future.set_exception(_lost("One request alone does not fit into the device's memory."))
         else:
-            labels = len(self._versions[request.judge].criterion.labels)
-            scores = scores_of(request.row.ids, labels)
-            tokens = len(request.row.ids)
-            future.set_result(LabelScores(scores=scores, queue_ms=0.0, compute_ms=0.0, computed_tokens=tokens))
+            asked.future.set_result(asked.answer(asked.request))
+
+    def _scored(self, request: Request) -> LabelScores:
+        labels = len(self._versions[request.judge].criterion.labels)
+        scores = scores_of(request.row.ids, labels)
+        return LabelScores(scores=scores, queue_ms=0.0, compute_ms=0.0, computed_tokens=len(request.row.ids))
 
 
 def scores_of(ids: tuple[int, ...], labels: int) -> np.ndarray:

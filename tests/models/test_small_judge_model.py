@@ -13,6 +13,7 @@ from peft import PeftModel
 from transformers import AutoModel, AutoModelForCausalLM
 
 from assay.inference.runner import Work
+from assay.inference.torch.layer_range import layers_of
 from assay.inference.torch.padding import padded
 from assay.inference.torch.runner import TorchRunner
 from assay.models.backbone import find_backbone
@@ -163,6 +164,39 @@ def test_an_encoder_survives_its_folder(backbone, round_trip, kind, method):
     top = {"head": set(), "lora": {"adapter"}, "full": {"backbone"}}[method]
     assert {path.name for path in folder.iterdir()} == {"head.safetensors", "tokenizer", *top}
     assert _kinds_of_files(folder) <= {".safetensors", ".json", ".jinja"}
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+@pytest.mark.parametrize("copies", [0, 1, 3])
+def test_layers_of_ones_own_give_the_scores_of_shared_ones(backbone, round_trip, tmp_path, kind, copies):
+    """Three judges on one runner, of which none, one or all have a copy of the layers."""
+    found = backbone(kind)
+    layer_bytes = sum(part.nbytes for part in layers_of(found.load(torch.float32))[1].parameters())
+    runner = TorchRunner(device=torch.device("cpu"), copy_bytes=copies * layer_bytes)
+    expected = {}
+    for seed in range(3):
+        model = new_model(found, "lora", 2).eval()
+        disturb(model, seed)
+        version, folder = round_trip(found, "lora", model)
+        kept = tmp_path / str(seed)
+        shutil.move(folder, kept)
+        runner.load(version, kept)()
+        expected[version.id] = scores_of(model)
+    assert len(expected) == 3
+    works = [Work(judge=judge, ids=tuple(row), reads="labels") for row in ROWS for judge in expected]
+    found_scores = {}
+    while left := [work for work in works if work not in found_scores]:
+        taken = [left[place] for place in runner.take(left, 4096)]
+        assert len(taken) == len(ROWS) * (1 if copies == 3 or (copies == 1 and len(left) == 12) else 3 - copies)
+        found_scores |= zip(taken, runner.run(taken), strict=True)
+    for work, read in found_scores.items():
+        place = [tuple(row) for row in ROWS].index(work.ids)
+        assert np.allclose(read.scores, expected[work.judge][place].numpy(), atol=1e-5)
+    if copies == 1:  # what goes makes room
+        first, *_ = expected
+        runner.unload(first)
+        runner.load(version, kept)()
+        assert len(runner._copied) == 1
 
 
 @pytest.mark.parametrize(("kind", "config"), DECODERS)

@@ -71,9 +71,55 @@ async def test_a_key_has_a_pace(shop, asked):
     assert int(second.headers["retry-after"]) > 1
 
 
+async def test_guessed_keys_give_nobody_a_pace_back_and_put_no_known_key_out(shop, monkeypatch):
+    monkeypatch.setattr(access, "MAX_UNKNOWN", 8)
+    async with shop.serving() as (_, serving):
+        made = make_key(serving.database, "slow", ["judge"], requests_per_minute=1)
+        ours = access.Access(serving.database, serving.limits, open_access=False, clock=lambda: 0.0)
+        await ours.caller(f"Bearer {made.secret}", "judge")
+        for number in range(20):
+            with pytest.raises(access.NotAllowedError):
+                await ours.caller(f"Bearer assay_guess{number}", "judge")
+        with pytest.raises(access.TooFastError):
+            await ours.caller(f"Bearer {made.secret}", "judge")
+        assert ours.remembered == 1 + 8
+
+
+async def test_whoever_an_open_server_lets_in_shares_one_pace_whatever_is_sent_as_a_key(shop):
+    shop.configure("[serving]\nrequests_per_minute = 30\n")  # one request at once
+    async with shop.serving() as (_, serving):
+        ours = access.Access(serving.database, serving.limits, open_access=True, clock=lambda: 0.0)
+        await ours.caller(None, "judge")
+        with pytest.raises(access.TooFastError):
+            await ours.caller("Bearer anything", "judge")
+
+
 async def test_others_are_not_let_in_without_a_key(shop):
     with pytest.raises(RefusedError, match="no API key"):
         run_server(shop.settings, host="0.0.0.0", port=0, version="0", started=print)  # noqa: S104 - it is refused
+
+
+async def test_an_open_server_answers_to_the_names_of_this_machine_only(shop, asked):
+    shop.add(alias="champion")
+    shop.configure('[serving]\nhosts = ["assay.internal"]\n')
+    ours = ["127.0.0.1", "127.0.0.1:8321", "localhost:8321", "LOCALHOST", "[::1]:8321", "assay.internal:80"]
+    theirs = ["evil.example", "evil.example:8321", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::1", "1"]
+    async with shop.serving(rebinding_guard=True) as (client, serving):
+        taken = [await client.get("/v1/verdicts", headers={"Host": host}) for host in ours]
+        refused = [
+            await client.get(path, headers={"Host": host})
+            for path in ("/v1/verdicts", "/ui/", "/ui/label/api/queues", "/readyz")
+            for host in theirs
+        ]
+        made = make_key(serving.database, "checkout", ["read"])
+        serving.access.forget()
+        through_a_proxy = {"Host": "judges.example.org", "Authorization": f"Bearer {made.secret}"}
+        with_a_key = await client.get("/v1/verdicts", headers=through_a_proxy)
+    assert {answer.status_code for answer in taken} == {200}
+    assert {answer.status_code for answer in refused} == {421}
+    assert {answer.headers["content-type"] for answer in refused} == {"application/problem+json"}
+    assert "hosts" in refused[0].json()["next_step"]
+    assert with_a_key.status_code == 200
 
 
 async def test_every_answer_has_the_security_headers_and_its_request_id(shop):
@@ -109,6 +155,27 @@ async def test_a_body_that_is_too_large_is_refused_whatever_it_says_of_itself(sh
         declared = await client.post("/v1/judge", content=b" " * 2000)
         streamed = await client.post("/v1/judge", content=chunks())
     assert [declared.status_code, streamed.status_code] == [413, 413]
+
+
+async def test_no_answer_says_where_the_database_is(shop, asked):
+    shop.add(alias="champion")
+    data, away = shop.settings.data, shop.root / "away"
+    async with shop.serving() as (client, serving):
+        await client.post("/v1/judge", json=asked())
+        await serving.recorder.settled()
+        data.rename(away)
+        serving.database.close()  # what is open would go on
+        answers = [
+            await client.get("/readyz"),
+            await client.get("/v1/verdicts"),
+            await client.post("/v1/events", json={"events": [asked()]}),
+        ]
+        away.rename(data)
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    for answer in answers:
+        assert "cannot be reached" in answer.text
+        assert str(shop.root) not in answer.text
+        assert "sqlite" not in answer.text
 
 
 SPECIAL = ["[CLS]", "[SEP]", "<|eot_id|>", "</s>", "[INST]", "\x00", "\ud800", "\u202e", "\ufeff", "a" * 5000, "𝕏" * 99]

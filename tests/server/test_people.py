@@ -9,7 +9,7 @@ from assay.labelling import desk
 from assay.labelling.labellers import add_labeller
 from assay.schema.fallback import Escalation
 from assay.schema.judge_version import Decision
-from assay.store import examples
+from assay.store import awaiting, examples
 from assay.store.labelling import queues
 from assay.store.labelling.answers import Answer
 
@@ -46,8 +46,8 @@ async def test_the_default_holds_meanwhile_and_the_experts_answer_is_found_by_th
     (verdict,) = answer.json()["verdicts"]
     assert (verdict["kind"], verdict["label"]) == ("decided", "yes")  # the threshold is 0
     assert (verdict["route"], verdict["reason_code"]) == ("escalation.human", "awaiting-person")
-    assert verdict["person"] == {"state": "awaiting", "queue": None, "position": None, "label": None, "answers": []}
-    assert before["person"] == {**verdict["person"], "queue": QUEUE, "position": 0}
+    assert verdict["person"] == {"state": "pending", "queue": None, "position": None, "label": None, "answers": []}
+    assert before["person"] == {**verdict["person"], "state": "awaiting", "queue": QUEUE, "position": 0}
     assert (after["person"]["state"], after["person"]["label"]) == ("answered", "no")
     (said,) = after["person"]["answers"]
     assert (said["labeller"], said["value"], said["note"]) == ("mia", "no", "it names one")
@@ -55,6 +55,29 @@ async def test_the_default_holds_meanwhile_and_the_experts_answer_is_found_by_th
     assert after["label"] == "yes"  # a verdict is never rewritten
     assert example.output == "buy, or write to [EMAIL]"
     assert [(one.value, one.labeller, one.source) for one in labels] == [("no", "mia", "expert")]
+
+
+async def test_an_experts_label_by_the_api_is_an_answer_and_any_other_is_feedback(shop, asked):
+    shop.add(alias="champion", **to_people("no"))
+    async with shop.serving() as (client, serving):
+        bodies = [asked(text, id="call-1") for text in ("buy, ann@example.org", "hold")]
+        answers = [await client.post("/v1/judge", json=body) for body in bodies]
+        given = {"verdict_id": answers[0].json()["verdicts"][0]["id"], "value": "yes", "labeller": "mia"}
+        feedback = (await client.post("/v1/labels", json=given)).json()
+        waiting = await stored(client, answers[0])
+        expert = (await client.post("/v1/labels", json={**given, "source": "expert", "explanation": "it does"})).json()
+        again = (await client.post("/v1/labels", json={**given, "source": "expert"})).json()
+        answered, other = [await stored(client, answer) for answer in answers]
+        with serving.database.read() as connection:
+            queue = queues.get(connection, QUEUE)
+    assert (feedback["queue"], feedback["new"]) == (None, True)
+    assert waiting["person"]["state"] == "awaiting"
+    assert (expert["queue"], expert["new"], again["new"]) == (QUEUE, True, False)
+    assert (answered["person"]["state"], answered["person"]["label"]) == ("answered", "yes")
+    (said,) = answered["person"]["answers"]
+    assert (said["labeller"], said["value"], said["note"]) == ("mia", "yes", "it does")
+    assert (queue.record.size, queue.finished) == (2, 1)
+    assert other["person"]["state"] == "awaiting"  # the same id for another text is another example
 
 
 async def test_without_a_default_the_verdict_stays_abstained_and_is_flagged(shop, asked):
@@ -96,10 +119,24 @@ async def test_events_and_what_waits_in_a_dead_process_journal_come_to_people_on
             await asyncio.sleep(0.02)
         await asyncio.to_thread(serving.take_over)
         found = (await client.get("/v1/verdicts")).json()["verdicts"]
+        (of_event,) = (await client.get("/v1/events/call-1")).json()["verdicts"]
         with serving.database.read() as connection:
             size = queues.get(connection, QUEUE).record.size
     assert sorted(one["person"]["position"] for one in found) == [0, 1]
+    assert {one["id"]: one for one in found}[of_event["id"]] == of_event
+    assert of_event["person"]["state"] == "awaiting"
     assert size == 2
+
+
+async def test_a_verdict_that_finds_the_queue_full_is_pending_and_then_not_queued(shop, asked, monkeypatch):
+    monkeypatch.setattr(awaiting, "MOST_OPEN", 1)
+    shop.add(alias="champion", **to_people("no"))
+    async with shop.serving() as (client, _):
+        answers = [await client.post("/v1/judge", json=asked(text)) for text in ("one", "two")]
+        later = [await stored(client, answer) for answer in answers]
+    assert [answer.json()["verdicts"][0]["person"]["state"] for answer in answers] == ["pending", "pending"]
+    assert [one["person"]["state"] for one in later] == ["awaiting", "not-queued"]
+    assert (later[1]["person"]["queue"], later[1]["label"]) == (None, "no")
 
 
 async def test_a_shadow_asks_nobody(shop, asked):

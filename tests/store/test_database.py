@@ -148,6 +148,8 @@ def test_an_unreachable_database_is_a_sentence(tmp_path):
         with pytest.raises(AssayError, match="cannot be reached") as refusal:
             open_database(url)
         assert "assay init" in refusal.value.next_step
+        assert tmp_path.name in refusal.value.got  # on a screen; the problem alone goes to callers of a server
+        assert tmp_path.name not in refusal.value.problem
 
 
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path):

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.special import log_softmax
 
 from assay.schema.errors import InputError, shown
 
@@ -106,9 +105,10 @@ def normalised(scores: np.ndarray) -> np.ndarray:  # (n, k) -> (n, k)
     scores = np.asarray(scores, dtype=float)
     if scores.ndim != BINARY or scores.shape[1] < BINARY:
         raise ValueError(f"Scores are (rows, labels) with two labels or more, not {scores.shape}.")
-    if np.isnan(scores).any() or np.isposinf(scores).any():
+    if not (scores < np.inf).all():
         raise ValueError("Scores are log-probabilities; NaN or +inf is not one.")
-    return np.asarray(log_softmax(np.maximum(scores, _FLOOR), axis=1))
+    floored = np.maximum(scores, _FLOOR)
+    return np.asarray(floored - np.logaddexp.reduce(floored, axis=1, keepdims=True))
 
 
 def logit(scores: np.ndarray) -> np.ndarray:  # (n, 2) -> (n,)

@@ -43,10 +43,20 @@ def shift(
     >>> shift(np.array([[0.5, 0.5]]), [0.5, 0.5], [0.9, 0.1]).round(4).tolist()
     [[0.9, 0.1]]
     """
-    ratio = _rates(production, "production") / _rates(fitted, "fitted")
+    ratio = rate_ratio(fitted, production)
     probabilities = np.asarray(probabilities, dtype=float)
     if probabilities.ndim != ratio.ndim + 1 or probabilities.shape[1] != len(ratio):
         raise ValueError(f"Probabilities of shape {probabilities.shape} do not match {len(ratio)} rates.")
+    return reweighted(probabilities, ratio)
+
+
+def rate_ratio(fitted: Sequence[float] | np.ndarray, production: Sequence[float] | np.ndarray) -> np.ndarray:  # (k,)
+    """The ratio production / fitted of each label. Raises ValueError unless both are positive and sum to 1."""
+    return np.asarray(_rates(production, "production") / _rates(fitted, "fitted"))
+
+
+def reweighted(probabilities: np.ndarray, ratio: np.ndarray) -> np.ndarray:  # (n, k), (k,) -> (n, k), rows sum to 1
+    """`shift` by a ratio that is known already: a judge works it out once, not for every text."""
     moved = probabilities * ratio
     return np.asarray(moved / moved.sum(axis=1, keepdims=True))
 
@@ -61,7 +71,7 @@ def importance_weights(
     >>> importance_weights(np.array([0, 1]), [0.5, 0.5], [0.9, 0.1]).tolist()
     [1.8, 0.2]
     """
-    ratio = _rates(production, "production") / _rates(fitted, "fitted")
+    ratio = rate_ratio(fitted, production)
     return np.asarray(ratio[np.asarray(labels, dtype=int)])
 
 

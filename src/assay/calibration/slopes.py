@@ -78,8 +78,6 @@ def apply_slopes(parameters: Mapping[str, Any], features: np.ndarray) -> np.ndar
     >>> apply_slopes(parameters, np.array([[0.0]])).tolist()
     [0.5]
     """
-    mean = np.zeros(len(features))
-    parts = zip(parameters["slopes"], parameters["intercepts"], parameters["weights"], strict=True)
-    for slopes, intercept, weight in parts:
-        mean += weight * expit(features @ np.asarray(slopes) + intercept)
-    return np.asarray(np.clip(mean, 0.0, 1.0))
+    slopes = np.asarray(parameters["slopes"], dtype=float)  # (points, m)
+    linear = features @ slopes.T + np.asarray(parameters["intercepts"])
+    return np.asarray(np.clip(expit(linear) @ np.asarray(parameters["weights"]), 0.0, 1.0))

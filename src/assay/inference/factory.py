@@ -13,6 +13,8 @@ from assay.inference.local_engine import LocalEngine
 from assay.inference.torch.runner import TorchRunner
 from assay.schema.judge_version import JudgeVersion
 
+COPY_BYTES = 512 << 20  # 24 judges on MiniLM, 3 on BERT-base
+
 
 def lone_engine(version: JudgeVersion) -> Engine:
     """An engine for one judge, which merges its adapter where that can be."""
@@ -21,7 +23,7 @@ def lone_engine(version: JudgeVersion) -> Engine:
 
 def shared_engine(version: JudgeVersion) -> Engine:
     """An engine that other judges of the same backbone and number format may join."""
-    return LocalEngine(Int8Runner() if version.dtype == "int8" else TorchRunner())
+    return LocalEngine(Int8Runner() if version.dtype == "int8" else TorchRunner(copy_bytes=COPY_BYTES))
 
 
 class Engines:

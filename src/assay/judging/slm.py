@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from assay.calibration.calibrators import calibrator
-from assay.calibration.prior_shift import shift
+from assay.calibration.prior_shift import rate_ratio, reweighted
 from assay.inference.engine import Engine, Explanation, LabelScores, Priority, Request, now
 from assay.inference.factory import lone_engine
 from assay.models.backbone import load_tokenizer
@@ -296,9 +296,10 @@ def probability_map(calibration: Calibration, criterion: Criterion) -> Callable[
     order = calibration_order(criterion)
     back = np.argsort(order)
     labels = [criterion.labels[place] for place in order]
-    from_rate = np.array([calibration.fitted_base_rate[label] for label in labels])
-    to_rate = np.array([calibration.production_base_rate[label] for label in labels])
-    return lambda scores: shift(fitted.apply(scores[:, order]), from_rate, to_rate)[:, back]
+    from_rate = [calibration.fitted_base_rate[label] for label in labels]
+    to_rate = [calibration.production_base_rate[label] for label in labels]
+    ratio = rate_ratio(from_rate, to_rate)
+    return lambda scores: reweighted(fitted.apply(scores[:, order]), ratio)[:, back]
 
 
 def calibration_order(criterion: Criterion) -> list[int]:

@@ -106,8 +106,18 @@ def undo(connection: Connection, who: str, answer: Answer) -> None:
     work.hold(connection, answer.queue, answer.position, who, part.event)
 
 
-def give_label(connection: Connection, who: str, labeller: Labeller, queue: Queue, answer: Answer) -> None:
-    """Write a label, log the answer and settle the item. `who` stands as the labeller of the label."""
+def undo_standing(connection: Connection, who: str, answer: Answer) -> None:
+    """Take back what someone answered of the item before this answer: the newer one holds."""
+    part = part_of(connection, who, answer.queue, answer.position)
+    if part is not None and part.state != "claimed":
+        taken_back = replace(answer, kind="undo", key=f"{answer.key}/undo", value=None, note="", highlights=())
+        undo(connection, who, taken_back)
+
+
+def give_label(connection: Connection, who: str, labeller: Labeller, queue: Queue, answer: Answer) -> bool:
+    """Write a label, log the answer and settle the item. `who` stands as the labeller of the label. Returns whether the
+    label is a new one.
+    """
     item = queues.item(connection, queue.record.name, answer.position)
     now = utc_now()
     label = Label(
@@ -124,6 +134,7 @@ def give_label(connection: Connection, who: str, labeller: Labeller, queue: Queu
     done = Assignment(labeller=who, state="labelled", value=answer.value, event=event)
     work.mark(connection, answer.queue, answer.position, done)
     work.credit(connection, answer.queue, who, Member(labelled=1, seconds=answer.took_s))
+    return added
 
 
 def part_of(connection: Connection, who: str, queue: str, position: int) -> Assignment | None:
@@ -162,10 +173,7 @@ def example_at(connection: Connection, queue: str, position: int) -> Example:
 def _take_new(connection: Connection, labeller: Labeller, queue: Queue, answer: Answer) -> None:
     criterion = criteria.get(connection, queue.record.criterion)
     answer = checked(answer, criterion, example_at(connection, answer.queue, answer.position))
-    part = part_of(connection, labeller.name, answer.queue, answer.position)
-    if part is not None and part.state != "claimed":  # answered in another window: the newer answer holds
-        taken_back = replace(answer, kind="undo", key=f"{answer.key}/undo", value=None, note="", highlights=())
-        undo(connection, labeller.name, taken_back)
+    undo_standing(connection, labeller.name, answer)  # it may have been answered in another window
     if answer.kind == "label":
         give_label(connection, labeller.name, labeller, queue, answer)
         return

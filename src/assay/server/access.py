@@ -3,7 +3,8 @@
     caller = await access.caller(header)        # NotAllowedError (401), ScopeError (403), TooFastError (429)
 
 A key is looked up by the SHA-256 of its secret and remembered for some seconds, so a revoked one opens nothing after
-that time; while the database is away, what is known holds for a quarter of an hour. Belongs to one event loop.
+that time; while the database is away, what is known holds for a quarter of an hour. Of what is no key a few thousand are
+remembered, so guessing fills no memory and puts nobody out. Belongs to one event loop.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from assay.store.keys import SCOPES, ApiKey, Scope
 REMEMBERED_S = 5.0
 PATIENCE_S = 1.0  # with a database that is slow to answer
 MOST_REMEMBERED_S = 900.0  # while the database is away: a guardrail must go on
-MAX_REMEMBERED = 4096
+MAX_UNKNOWN = 4096  # secrets that are no key; of keys there are as many as were made
 LONGEST_KEY = 200
 BURST_S = 2.0  # of its pace that a key may spend at once
 LATER = "send it again after the time in Retry-After"
@@ -52,8 +53,14 @@ class _Known:
     key: ApiKey | None
     read_s: float
     until_s: float
-    tokens: float = 0.0
-    filled_s: float = 0.0
+
+
+@dataclass(kw_only=True)
+class _Bucket:
+    """What a key may spend now, in requests, as of a time."""
+
+    requests: float
+    filled_s: float
 
 
 class Access:
@@ -71,7 +78,9 @@ class Access:
         self._limits = limits
         self._open_access = open_access
         self._clock = clock
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _Known] = {}  # by digest: keys
+        self._unknown: dict[str, _Known] = {}  # by digest: what is none, the one read longest ago first
+        self._buckets: dict[str, _Bucket] = {}  # by a key's id
 
     async def caller(self, header: str | None, scope: Scope) -> ApiKey:
         """Who a request with this Authorization header is from. Raises NotAllowedError, ScopeError, TooFastError."""
@@ -90,16 +99,22 @@ class Access:
                 got=f"{', '.join(known.key.scopes)}",
                 next_step=f"make one: assay keys add NAME --scope {scope}",
             )
-        self._spend(known, known.key)
+        self._spend(known.key)
         return known.key
+
+    @property
+    def remembered(self) -> int:
+        """How many secrets are remembered, keys or not."""
+        return len(self._known) + len(self._unknown)
 
     def forget(self) -> None:
         """Look every key up anew."""
         self._known.clear()
+        self._unknown.clear()
 
     async def _look_up(self, secret: str | None) -> _Known:
         digest = "" if secret is None else hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-        known = self._known.get(digest)
+        known = self._known.get(digest) or self._unknown.get(digest)
         now = self._clock()
         if known is not None and now < known.until_s:
             return known
@@ -114,13 +129,19 @@ class Access:
                 raise AssayError("The database is away, so keys cannot be looked up.", next_step=LATER) from None
             known.until_s = now + REMEMBERED_S
             return known
-        if len(self._known) >= MAX_REMEMBERED:
-            self._known.clear()
-        fresh = _Known(key=key, read_s=now, until_s=now + REMEMBERED_S, tokens=self._burst(key), filled_s=now)
-        if known is not None:
-            fresh.tokens, fresh.filled_s = known.tokens, known.filled_s
-        self._known[digest] = fresh
+        fresh = _Known(key=key, read_s=now, until_s=now + REMEMBERED_S)
+        self._remember(digest, fresh)
         return fresh
+
+    def _remember(self, digest: str, fresh: _Known) -> None:
+        self._known.pop(digest, None)
+        self._unknown.pop(digest, None)
+        if fresh.key is not None and fresh.key is not ANONYMOUS:
+            self._known[digest] = fresh
+            return
+        if len(self._unknown) >= MAX_UNKNOWN:
+            del self._unknown[next(iter(self._unknown))]
+        self._unknown[digest] = fresh
 
     def _read(self, digest: str) -> ApiKey | None:
         with self._database.read() as connection:
@@ -128,27 +149,24 @@ class Access:
             is_open = known is None and self._open_access and not keys.every(connection)
         return ANONYMOUS if is_open else known  # an open server does not look at what some clients must send
 
-    def _spend(self, known: _Known, key: ApiKey) -> None:
-        now, pace = self._clock(), self._pace(key)
-        known.tokens = min(known.tokens + (now - known.filled_s) * pace, self._burst(key))
-        known.filled_s = now
-        if known.tokens >= 1:
-            known.tokens -= 1
+    def _spend(self, key: ApiKey) -> None:
+        now, pace = self._clock(), (key.requests_per_minute or self._limits.requests_per_minute) / 60
+        most = max(pace * BURST_S, 1.0)
+        bucket = self._buckets.get(key.id)
+        if bucket is None:
+            bucket = self._buckets[key.id] = _Bucket(requests=most, filled_s=now)
+        bucket.requests = min(bucket.requests + (now - bucket.filled_s) * pace, most)
+        bucket.filled_s = now
+        if bucket.requests >= 1:
+            bucket.requests -= 1
             return
         refusal = TooFastError(
             "This API key asks too often.",
             required=f"at most {pace * 60:.0f} requests a minute",
             next_step=LATER,
         )
-        refusal.retry_after_s = (1 - known.tokens) / pace
+        refusal.retry_after_s = (1 - bucket.requests) / pace
         raise refusal
-
-    def _pace(self, key: ApiKey | None) -> float:
-        own = None if key is None else key.requests_per_minute
-        return (own or self._limits.requests_per_minute) / 60
-
-    def _burst(self, key: ApiKey | None) -> float:
-        return max(self._pace(key) * BURST_S, 1.0)
 
 
 def _secret(header: str | None) -> str | None:

@@ -132,8 +132,14 @@ class SaidBody(BaseModel):
 class PersonBody(BaseModel):
     """What people have made of a verdict that was escalated to them. `label` is their answer, once there is one."""
 
-    state: PersonState
-    queue: str | None = Field(description="The labelling queue in which the example waits.")
+    state: PersonState = Field(
+        description=(
+            "`pending`: just given, and on its way to a labelling queue, as in every answer to a request and in"
+            " webhooks; `GET /v1/verdicts/{id}` says what became of it. `awaiting`: in the queue. `answered`: `label`"
+            " is the answer. `disputed`: the answers differ. `not-queued`: the queue was full, so nobody is asked."
+        )
+    )
+    queue: str | None = Field(description="The labelling queue in which the example waits; null until it is there.")
     position: int | None
     label: str | None
     answers: list[SaidBody]
@@ -194,6 +200,7 @@ class LabelledBody(BaseModel):
     example_id: str
     criterion: str
     new: bool
+    queue: str | None = Field(description="The labelling queue in which it is an expert's answer; else null.")
 
 
 class VerdictPage(BaseModel):

@@ -114,14 +114,15 @@ def status_of(error: AssayError) -> int:
 
 def refusal(request_id: str, error: AssayError) -> Response:
     """A refusal as an answer."""
-    status = status_of(error)
+    status, described = status_of(error), error.to_dict()
     retry_after_s = None
     if isinstance(error, OverloadedError):
         retry_after_s = error.retry_after_s
     elif status == UNAVAILABLE:
         retry_after_s = RETRY_AFTER_S
-        _log.error("not available", extra={"code": error.code, "problem": error.problem, "request": request_id})
-    return problem_response(request_id, status, error.to_dict(), retry_after_s)
+        described.pop("got", None)  # what this machine met, an address or a path, is for its log
+        _log.error("not available", extra={"request": request_id, **error.to_dict()})
+    return problem_response(request_id, status, described, retry_after_s)
 
 
 def _request_id(request: Request) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.api.language_models import rungs_of
-from assay.config import Settings
+from assay.config import Settings, secret
 from assay.ingest.redaction import RedactionRules, Redactor
 from assay.registry import Registry
 from assay.schema.errors import AssayError
@@ -33,7 +33,7 @@ from assay.serving.recorder import Recorder
 from assay.serving.retention import Retention
 from assay.serving.service import Service
 from assay.serving.settings import ServingSettings
-from assay.serving.telemetry import Telemetry
+from assay.serving.telemetry import Telemetry, read_headers
 from assay.serving.watching import Watch
 from assay.serving.webhooks import Webhooks
 from assay.serving.worker import Worker
@@ -154,6 +154,14 @@ def serving_of(
         database.close()
 
 
+def _telemetry(limits: ServingSettings) -> Telemetry | None:
+    """What tells the collector that assay.toml names; None where it names none."""
+    if limits.otlp_endpoint is None:
+        return None
+    variable = limits.otlp_headers_variable
+    return Telemetry(limits.otlp_endpoint, None if variable is None else read_headers(secret(variable) or ""))
+
+
 def _remote(settings: Settings) -> "Callable[[JudgeVersion], Engine] | None":
     """Engines on the vLLM servers that assay.toml names, None where judges run in this process."""
     servers = settings.engine.servers
@@ -175,7 +183,7 @@ def _assembled(  # noqa: PLR0913, PLR0917 - called once, by serving_of
 ) -> Serving:
     registry = Registry(database, settings.judges)
     instruments = Instruments()
-    instruments.telemetry = None if limits.otlp_endpoint is None else Telemetry(limits.otlp_endpoint)
+    instruments.telemetry = _telemetry(limits)
     judges = JudgesLoaded(registry, load, max_bytes=limits.memory_mb * _MIB)
     load.larger = lambda version: LargerJudge(version, judges.using)
     admission = Admission(max_tokens=limits.max_tokens_in_flight)

@@ -1,6 +1,6 @@
 """JudgesLoaded: the judge versions that are in memory, within a bound; loaded when asked for, put out when not.
 
-    async with judges.using("advice-3f2a91c0") as ready:
+    with await judges.using("advice-3f2a91c0") as ready:
         verdict = await ready.judge.judge_async(example, …)
 
 A version is verified against its digests and loaded once, in a thread, however many requests wait for it. When memory
@@ -10,8 +10,8 @@ loads and unloads a judge is handed in. Belongs to one event loop.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -114,13 +114,19 @@ class JudgesLoaded:
         """All that are in memory."""
         return tuple(held.ready for held in self._held.values())
 
-    @asynccontextmanager
-    async def using(self, version_id: str) -> AsyncIterator[ReadyJudge]:
-        """A version, loaded if need be, that stays in memory meanwhile.
+    def holds(self, version_id: str) -> bool:
+        """Whether it is in memory, so that `using` does not wait."""
+        return version_id in self._held
+
+    async def using(self, version_id: str) -> AbstractContextManager[ReadyJudge]:
+        """A version, loaded if need be; it stays in memory during the `with` block, to be entered at once.
 
         Raises NotFoundError, IntegrityError, OverloadedError (no room), and whatever keeps it from being loaded.
         """
-        held = await self._get(version_id)
+        return self._in_use(await self._get(version_id))
+
+    @contextmanager
+    def _in_use(self, held: _Held) -> Iterator[ReadyJudge]:
         held.users += 1
         held.used_at_s = self._clock()
         try:

@@ -10,8 +10,7 @@ where verdicts are kept.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from assay.inference.engine import Priority
@@ -100,11 +99,11 @@ class Service:
 
         Raises InputError, NotFoundError (no such judge), OverloadedError (it is still being loaded).
         """
-        async with self._using(self._route(self.table, ref, key).version, deadline_s) as ready:
+        with await self._using(self._route(self.table, ref, key).version, deadline_s) as ready:
             return ready.version.criterion
 
     async def _verdict(self, asked: Asked, route: Route, began: float) -> VerdictGiven:
-        async with self._using(route.version, asked.deadline_s) as ready:
+        with await self._using(route.version, asked.deadline_s) as ready:
             example = example_of(asked.values, AS_OUR_FIELDS, ready.version.criterion)
             verdict = await _judged(ready, example, asked)
             if verdict.reason_code == EngineLostError.code:
@@ -127,18 +126,17 @@ class Service:
         )
         return VerdictGiven(given=given, example=example)
 
-    @asynccontextmanager
-    async def _using(self, version: str, deadline_s: float) -> AsyncIterator[ReadyJudge]:
+    async def _using(self, version: str, deadline_s: float) -> AbstractContextManager[ReadyJudge]:
         """A judge in memory. One that takes longer to load than there is time goes on loading: OverloadedError."""
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(max(deadline_s - time.monotonic(), LEAST_TIME_S)):
-                    ready = await stack.enter_async_context(self.judges.using(version))
-            except TimeoutError:
-                raise OverloadedError(
-                    f"{version} is still being loaded.", next_step="send it again after the time in Retry-After"
-                ) from None
-            yield ready
+        if self.judges.holds(version):
+            return await self.judges.using(version)
+        try:
+            async with asyncio.timeout(max(deadline_s - time.monotonic(), LEAST_TIME_S)):
+                return await self.judges.using(version)
+        except TimeoutError:
+            raise OverloadedError(
+                f"{version} is still being loaded.", next_step="send it again after the time in Retry-After"
+            ) from None
 
     def _route(self, table: RoutingTable, ref: str, key: str) -> Route:
         name = ref.partition("@")[0]

@@ -43,7 +43,7 @@ class ServingSettings:
     `max_tokens_in_flight` bounds admission, `memory_mb` what judges may take. With `keep_text` the redacted text stands
     with its verdict. A trace is judged when nothing of it came for `trace_quiet_s`, a session after `session_quiet_s`;
     spans that come after that are judged `apart` from the others, or dropped. `otlp_endpoint` is a collector that is
-    told of every verdict.
+    told of every verdict, with the headers that the environment variable `otlp_headers_variable` holds.
     """
 
     deadline_ms: int = 1000
@@ -64,6 +64,7 @@ class ServingSettings:
     late_spans: LateSpans = "apart"
     trace_judges: tuple[str, ...] = ()
     otlp_endpoint: str | None = None
+    otlp_headers_variable: str | None = None
     judges: Mapping[str, JudgeSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

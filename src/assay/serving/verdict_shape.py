@@ -7,11 +7,13 @@ from assay.schema.verdict import BY_PEOPLE
 from assay.store.awaiting import Awaiting
 from assay.store.verdicts import GivenVerdict
 
-_NOT_YET: dict[str, Any] = {"state": "awaiting", "queue": None, "position": None, "label": None, "answers": []}
+_NOT_YET: dict[str, Any] = {"state": "pending", "queue": None, "position": None, "label": None, "answers": []}
 
 
 def plain_verdict(given: GivenVerdict, awaiting: Awaiting | None = None) -> dict[str, Any]:
-    """A verdict as callers see it. What a kind does not have is null. `awaiting` is where it stands with people now."""
+    """A verdict as callers see it. What a kind does not have is null. `awaiting` is where it stands with people now; a
+    verdict that has just been given is not written yet, and whether its queue will take it is not known: `pending`.
+    """
     verdict = given.verdict
     label = probability = reason = mode = None
     probabilities: dict[str, float] = {}
@@ -51,7 +53,7 @@ def plain_verdict(given: GivenVerdict, awaiting: Awaiting | None = None) -> dict
 
 
 def _plain_person(given: GivenVerdict, awaiting: Awaiting | None) -> dict[str, Any] | None:
-    """What people have made of an escalated verdict; nothing yet where it has just been given."""
+    """What people have made of an escalated verdict."""
     if awaiting is not None:
         plain: dict[str, Any] = to_jsonable(awaiting)
         return {name: plain[name] for name in _NOT_YET}

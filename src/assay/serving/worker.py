@@ -204,7 +204,7 @@ class Worker:
 
     async def _declared_action(self, version: str) -> Action:
         try:
-            async with self._service.judges.using(version) as ready:
+            with await self._service.judges.using(version) as ready:
                 return ready.version.fallback
         except AssayError:
             return "allow-and-flag"

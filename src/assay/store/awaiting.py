@@ -10,7 +10,7 @@ there, and its default stays what it says.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Literal, TypeAlias
@@ -27,8 +27,9 @@ from assay.store import criteria, examples, verdicts
 from assay.store.labelling import answers, queues, work
 from assay.store.labelling.queues import Queue, QueueRecord, label_queue_items
 from assay.store.tables import KEY, from_text, metadata
+from assay.store.verdicts import StoredVerdict
 
-PersonState: TypeAlias = Literal["awaiting", "answered", "disputed", "not-queued"]
+PersonState: TypeAlias = Literal["pending", "awaiting", "answered", "disputed", "not-queued"]
 MOST_OPEN = 10_000  # items of a queue that nobody has answered: people who do not come must not fill the database
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")  # a queue's name stands in addresses
 
@@ -56,7 +57,8 @@ class Said:
 class Awaiting:
     """Where a verdict's example waits for people. `label` is what they said, None until they agree.
 
-    One that could not come to its queue (which was full, or the text was not kept) stands nowhere: `not-queued`.
+    One that could not come to its queue (which was full, or the text was not kept) stands nowhere: `not-queued`. Before
+    its row is written nobody knows, and it is `pending`; that state is never read from here.
     """
 
     queue: str | None
@@ -105,6 +107,11 @@ def of(connection: Connection, verdict_ids: Collection[str]) -> dict[str, Awaiti
         )
     nowhere = Awaiting(queue=None, position=None, example_id=None, state="not-queued", label=None, answers=())
     return found | dict.fromkeys(_escalated(connection, set(verdict_ids) - set(found)), nowhere)
+
+
+def of_verdicts(connection: Connection, found: Iterable[StoredVerdict]) -> dict[str, Awaiting]:
+    """`of` those among them that went to people."""
+    return of(connection, [one.given.id for one in found if one.given.verdict.route == BY_PEOPLE])
 
 
 def forget_before(connection: Connection, created_at: str) -> int:

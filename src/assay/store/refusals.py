@@ -1,7 +1,8 @@
 """What a database driver says, as a sentence a user can act on.
 
 Covers what the world does (a locked, absent, full or foreign database). A broken constraint or a wrong statement is
-our own mistake and passes through as it is.
+our own mistake and passes through as it is. Which database it was stands in `got` alone: a screen and a log show that,
+a server's callers are not told it.
 """
 
 import sqlite3
@@ -31,7 +32,7 @@ def as_refusals(where: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise InputError(f"The database {where} does not take a value.", got=shown(_said(error))) from error
+        raise InputError("The database does not take a value.", got=shown(_said(error))) from error
     except PoolTimeoutError as error:
         raise _refusal(where, "no connection came free in time") from error
     except (OperationalError, sqlite3.OperationalError) as error:
@@ -46,8 +47,8 @@ def as_refusals(where: str) -> Iterator[None]:
         if not any(sign in said for sign in _FOREIGN):
             raise
         raise IntegrityError(
-            f"The database {where} is damaged or is not an SQLite file.",
-            got=shown(said),
+            "The database is damaged or is not an SQLite file.",
+            got=f"{where}: {shown(said)}",
             next_step="restore it from a copy, or move it away and start with a new one",
         ) from error
 
@@ -58,21 +59,22 @@ def _said(error: Exception) -> str:
 
 
 def _refusal(where: str, said: str) -> AssayError:
+    got = f"{where}: {shown(said)}"
     if any(sign in said for sign in _BUSY):
         return AssayError(
-            f"The database {where} is busy: another process is writing to it.",
-            got=shown(said),
+            "The database is busy: another process is writing to it.",
+            got=got,
             next_step="wait until that process has finished and run the same command again",
         )
     if any(sign in said for sign in _UNREACHABLE):
         return AssayError(
-            f"The database {where} cannot be reached.",
+            "The database cannot be reached.",
             required="a reachable server, or an SQLite file in an existing folder",
-            got=shown(said),
+            got=got,
             next_step="check the URL; in a new project run: assay init",
         )
     return AssayError(
-        f"The database {where} could not do what was asked; nothing was changed.",
-        got=shown(said),
+        "The database could not do what was asked; nothing was changed.",
+        got=got,
         next_step="check that its disk has room and may be written to, then run the same command again",
     )

@@ -1,7 +1,9 @@
 """EncoderRunner: verdicts of encoders in packed passes, many judges on one forward pass.
 
 Equal texts are one row, whoever asks. Below the branch a row is computed once; above it once for each adapter; heads
-are one small product each. Judges with heads alone share everything, top-k LoRA all but k layers.
+are one small product each. Judges with heads alone share everything, top-k LoRA all but k layers. A judge whose adapter
+changes every layer shares no work, so it may bring layers of its own with the adapter merged: passes of its own,
+without low-rank products.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +25,8 @@ _Pair: TypeAlias = tuple[str, tuple[int, ...]]  # an adapter, "" for none, and t
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Judge:
-    adapter: str | None
+    stages: Stages
+    adapter: str | None  # None where there is none, or where the stages have it in their weights
     branch: int  # the first layer that its adapter changes; the number of layers for a head alone
     head: MeanPoolHead
 
@@ -41,17 +44,23 @@ class EncoderRunner:
         self._judges: dict[str, _Judge] = {}
         self._first_position = first_position(model)
 
-    def install(self, loaded: LoadedJudge) -> None:
-        """Add a judge."""
+    @property
+    def model(self) -> Any:
+        """The body that judges share."""
+        return self._model
+
+    def install(self, loaded: LoadedJudge, own: Any = None) -> None:
+        """Add a judge; `own` is a body with its adapter in the weights."""
         assert loaded.head is not None  # noqa: S101 - encoders have heads
         branch = self._stages.layers
+        stages = self._stages if own is None else Stages(own, self._bank, self._device)
         if loaded.adapter is not None:
             adapt(self._model, loaded.adapter, self._bank)
             self._bank.add(loaded.judge, loaded.adapter)
             branch = loaded.adapter.layers[0]
         head = loaded.head.to(device=self._device, dtype=self._model.dtype)
         self._judges[loaded.judge] = _Judge(
-            adapter=loaded.judge if loaded.adapter is not None else None, branch=branch, head=head
+            stages=stages, adapter=loaded.judge if loaded.adapter is not None else None, branch=branch, head=head
         )
 
     def unload(self, judge: str) -> None:
@@ -60,14 +69,14 @@ class EncoderRunner:
         self._bank.remove(judge)
 
     def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
-        """The first candidate and all of its branch, in order, while their rows fit the budget."""
-        branch = self._judges[candidates[0].judge].branch
+        """The first candidate and all of its body and branch, in order, while their rows fit the budget."""
+        first = self._judges[candidates[0].judge]
         rows: set[tuple[tuple[int, ...], str | None]] = set()
         taken: list[int] = []
         tokens = 0
         for place, work in enumerate(candidates):
             judge = self._judges[work.judge]
-            if judge.branch != branch:
+            if judge.stages is not first.stages or judge.branch != first.branch:
                 continue
             row = (work.ids, judge.adapter)
             added = 0 if row in rows else len(work.ids)
@@ -89,7 +98,7 @@ class EncoderRunner:
 
     def _run(self, works: Sequence[Work]) -> list[Read]:
         judges = [self._judges[work.judge] for work in works]
-        branch, top = judges[0].branch, self._stages.layers
+        stages, branch = judges[0].stages, judges[0].branch
         # by adapter, so that each one's rows lie side by side
         wanted = [(judge.adapter or "", work.ids) for judge, work in zip(judges, works, strict=True)]
         pairs = sorted(set(wanted))
@@ -98,15 +107,16 @@ class EncoderRunner:
         if branch:
             texts = list(dict.fromkeys(ids for _, ids in pairs))
             shared = dict(zip(texts, _spans(texts), strict=True))
-            states = self._stages.compute((0, branch), *self._inputs(texts)).states
+            states = stages.compute((0, branch), *self._inputs(texts)).states
             own = {pair: shared[pair[1]] for pair in pairs}
-        if branch < top:
+        if branch < stages.layers:
             texts = [ids for _, ids in pairs]
             tokens, positions, blocks = self._inputs(texts)
             if states is not None:
                 tokens = torch.cat([states[own[pair]] for pair in pairs])
             own = dict(zip(pairs, _spans(texts), strict=True))
-            states = self._stages.compute((branch, top), tokens, positions, blocks, _adapter_rows(own)).states
+            computed = stages.compute((branch, stages.layers), tokens, positions, blocks, _adapter_rows(own))
+            states = computed.states
         assert states is not None  # noqa: S101 - a model has layers
         return self._reads(works, judges, [own[pair] for pair in wanted], states)
 

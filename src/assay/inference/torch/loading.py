@@ -1,12 +1,13 @@
 """Reading judges from disk for the torch backend: the base model once, and of each judge what is its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from assay.inference.torch.layer_range import layers_of
 from assay.models.adapter import Adapter, read_adapter
 from assay.models.backbone import Backbone, check_same_weights, find_backbone
 from assay.models.heads import MeanPoolHead
@@ -23,6 +24,10 @@ class LoadedJudge:
     adapter: Adapter | None  # None where the base model's weights are the judge's own
     head: MeanPoolHead | None  # encoders
     label_token_ids: tuple[int, ...]  # decoders
+
+    def merged(self) -> "LoadedJudge":
+        """The same judge, once its adapter is in the weights."""
+        return replace(self, adapter=None)
 
 
 def find_body(version: JudgeVersion, folder: Path) -> Backbone:
@@ -59,6 +64,14 @@ def merge(model: nn.Module, adapter: Adapter) -> None:
         weight = model.get_submodule(name).weight
         assert isinstance(weight, torch.Tensor)  # noqa: S101 - adapters are on linear layers
         weight += (adapter.scaling * (up.float() @ down.float())).to(weight)
+
+
+def share_outside_layers(model: nn.Module, other: nn.Module) -> None:
+    """Let `model` use the parameters of `other`, a model of the same weights, outside the numbered layers."""
+    layers = layers_of(model)[0]
+    for name, module in model.named_modules():
+        if name != layers and not name.startswith(f"{layers}."):
+            module._parameters.update(other.get_submodule(name)._parameters)
 
 
 def end_tokens(model: Any) -> frozenset[int]:

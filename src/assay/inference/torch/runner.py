@@ -14,10 +14,12 @@ from assay.inference.torch.blocked_linear import block_weights
 from assay.inference.torch.decoder import DEFAULT_CACHE_BYTES, DecoderRunner
 from assay.inference.torch.device import best_device, torch_dtype
 from assay.inference.torch.encoder import EncoderRunner
-from assay.inference.torch.loading import LoadedJudge, find_body, load_judge, merge
+from assay.inference.torch.layer_range import layers_of
+from assay.inference.torch.loading import LoadedJudge, find_body, load_judge, merge, share_outside_layers
 from assay.inference.torch.norms import replace_norms
 from assay.inference.torch.noticing import can_be_packed
 from assay.inference.torch.padded import PaddedRunner
+from assay.models.adapter import Adapter
 from assay.models.backbone import Backbone
 from assay.schema.errors import EngineLostError, IntegrityError, UnsupportedJudgeError
 from assay.schema.judge_version import JudgeVersion
@@ -32,6 +34,9 @@ class TorchRunner:
         alone: this engine will run one judge only: its adapter is merged into the weights, which saves the low-rank
             products. Activated LoRA is never merged.
         cache_bytes: memory for shared prefixes (decoders).
+        copy_bytes: memory for copies of an encoder's layers, each with the adapter of one judge merged: for judges
+            whose adapter changes every layer, which share no work. The low-rank products cost a short text alone half
+            as much again. Where the memory is spent the adapter stays beside the weights.
 
     """
 
@@ -41,10 +46,14 @@ class TorchRunner:
         device: torch.device | None = None,
         alone: bool = False,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
+        copy_bytes: int = 0,
     ) -> None:
         self._device = device or best_device()
         self._alone = alone
         self._cache_bytes = cache_bytes
+        self._copy_bytes = copy_bytes
+        self._layer_bytes = 0  # what one copy takes
+        self._copied: set[str] = set()  # judges with layers of their own
         self._weights: tuple[str, str] | None = None  # digest and dtype of the backbone
         self._inner: _Inner | None = None
         self._loading = threading.Lock()
@@ -76,11 +85,14 @@ class TorchRunner:
                 self._weights = (backbone.ref.weights_digest, version.dtype)
                 self._inner = inner
             ready = self._inner
+            if isinstance(ready, EncoderRunner) and (own := self._own_layers(version, backbone, loaded, ready)):
+                return lambda: ready.install(loaded.merged(), own)
         return lambda: ready.install(loaded)
 
     def unload(self, judge: str) -> None:
         """See Runner."""
         self._runner.unload(judge)
+        self._copied.discard(judge)
 
     def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
         """See Runner."""
@@ -111,26 +123,48 @@ class TorchRunner:
 
     def _first(self, version: JudgeVersion, backbone: Backbone, loaded: LoadedJudge) -> tuple[_Inner, LoadedJudge]:
         """The model, and the judge as it will run on it."""
-        dtype = torch_dtype(version.dtype)
-        merged = self._alone and loaded.adapter is not None and not loaded.adapter.invocation_tokens
-        model = _load(backbone, torch.float32 if merged else dtype)
-        if merged and loaded.adapter is not None:
-            merge(model, loaded.adapter)
-            loaded = LoadedJudge(
-                judge=loaded.judge, adapter=None, head=loaded.head, label_token_ids=loaded.label_token_ids
-            )
-        model = model.to(device=self._device, dtype=dtype).eval().requires_grad_(False)
+        adapter = loaded.adapter if self._alone and loaded.adapter and not loaded.adapter.invocation_tokens else None
+        model = self._body(version, backbone, adapter)
+        loaded = loaded if adapter is None else loaded.merged()
         if model.config._attn_implementation != IMPLEMENTATION or not can_be_packed(
             model, version.family, self._device
         ):
             model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
             pad = getattr(backbone.config.get_text_config(), "pad_token_id", None)
             return PaddedRunner(model, version.family, self._device, pad_id=pad or 0), loaded
-        replace_norms(model)
-        block_weights(model)
+        self._layer_bytes = sum(part.nbytes for part in layers_of(model)[1].parameters())
+        _make_fast(model)
         if version.family == "encoder":
             return EncoderRunner(model, self._device), loaded
         return DecoderRunner(model, self._device, cache_bytes=self._cache_bytes), loaded
+
+    def _own_layers(
+        self, version: JudgeVersion, backbone: Backbone, loaded: LoadedJudge, inner: EncoderRunner
+    ) -> Any | None:
+        """A body of the judge's own, or None where it shares work with others or there is no memory left for one."""
+        if loaded.adapter is None or loaded.adapter.layers[0] > 0:
+            return None
+        if (len(self._copied) + 1) * self._layer_bytes > self._copy_bytes:
+            return None
+        model = self._body(version, backbone, loaded.adapter)
+        _make_fast(model)
+        share_outside_layers(model, inner.model)
+        self._copied.add(version.id)
+        return model
+
+    def _body(self, version: JudgeVersion, backbone: Backbone, adapter: Adapter | None) -> Any:
+        """The model in the judge's number format, with an adapter in its weights."""
+        dtype = torch_dtype(version.dtype)
+        model = _load(backbone, dtype if adapter is None else torch.float32)
+        if adapter is not None:
+            merge(model, adapter)
+        return model.to(device=self._device, dtype=dtype).eval().requires_grad_(False)
+
+
+def _make_fast(model: Any) -> None:
+    """Norms of one kernel and blocked weights; nothing reads the weights after that."""
+    replace_norms(model)
+    block_weights(model)
 
 
 def _load(backbone: Backbone, dtype: torch.dtype) -> Any:

@@ -17,8 +17,9 @@ from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
 from assay.serving.asked import AS_OUR_FIELDS
 from assay.serving.verdict_shape import plain_verdict
-from assay.store import events, verdicts
+from assay.store import awaiting, events, verdicts
 from assay.store.answers import Answer
+from assay.store.awaiting import Awaiting
 from assay.store.events import Event
 from assay.store.verdicts import StoredVerdict, VerdictQuery
 
@@ -51,14 +52,14 @@ async def accept(
 async def event_state(event_id: str, serving: ServingHere, caller: MayRead) -> dict[str, Any]:
     """Whether an event was judged, and its verdicts."""
     del caller
-    event, found = await run_in_threadpool(_state, serving, event_id)
+    event, found, people = await run_in_threadpool(_state, serving, event_id)
     return {
         "event_id": event.id,
         "state": event.state,
         "attempts": event.attempts,
         "created_at": event.created_at,
         "done_at": event.done_at,
-        "verdicts": [plain_verdict(one.given) for one in reversed(found)],
+        "verdicts": [plain_verdict(one.given, people.get(one.given.id)) for one in reversed(found)],
     }
 
 
@@ -88,7 +89,8 @@ async def _event(serving: Serving, body: EventBody, request_id: str) -> Event:
     )
 
 
-def _state(serving: Serving, event_id: str) -> tuple[Event, tuple[StoredVerdict, ...]]:
+def _state(serving: Serving, event_id: str) -> tuple[Event, tuple[StoredVerdict, ...], dict[str, Awaiting]]:
     with serving.database.read() as connection:
-        query = VerdictQuery(event_id=event_id, limit=MOST_VERDICTS)
-        return events.get(connection, event_id), verdicts.find(connection, query)
+        event = events.get(connection, event_id)
+        found = verdicts.find(connection, VerdictQuery(event_id=event_id, limit=MOST_VERDICTS))
+        return event, found, awaiting.of_verdicts(connection, found)

@@ -1,12 +1,16 @@
-"""`POST /v1/labels`: feedback. What somebody says of a verdict becomes a label of the example that was judged."""
+"""`POST /v1/labels`: feedback. What somebody says of a verdict becomes a label of the example that was judged; an
+expert's label of a verdict that awaits people is also their answer in its queue.
+"""
 
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from assay.labelling.by_verdict import answer_by_verdict
 from assay.schema.errors import ConflictError, RefusedError
 from assay.schema.example import Example, content_id
 from assay.schema.ids import utc_now
@@ -30,18 +34,20 @@ async def add_label(
     caller: MayLabel,
     idempotency_key: IdempotencyHeader = None,
 ) -> Response:
-    """Label what a verdict was about. The example, as it is stored (redacted), becomes one of the workspace's."""
+    """Label what a verdict was about. The example, as it is stored (redacted), becomes one of the workspace's.
+
+    Where the judge declined and people decide, a label of source `expert` is that labeller's answer in the queue, as if
+    given at the labelling page; other sources are feedback, and the example goes on waiting.
+    """
 
     async def run() -> Answer:
         await serving.recorder.settled()
-        label, new = await asyncio.to_thread(_add, serving, body)
-        told = {"example_id": label.example_id, "criterion": label.criterion, "new": new}
-        return Answer(status=200, body=json.dumps(told))
+        return Answer(status=200, body=json.dumps(await asyncio.to_thread(_add, serving, body)))
 
     return await once(serving, caller, request, idempotency_key, run)
 
 
-def _add(serving: Serving, body: LabelBody) -> tuple[Label, bool]:
+def _add(serving: Serving, body: LabelBody) -> dict[str, Any]:
     with serving.database.read() as connection:
         stored = verdicts.get(connection, body.verdict_id)
         if stored.example is None or not stored.given.criterion:
@@ -59,12 +65,20 @@ def _add(serving: Serving, body: LabelBody) -> tuple[Label, bool]:
         created_at=utc_now(),
         explanation=body.explanation,
     )
+    answered = answer_by_verdict(serving.database, body.verdict_id, label) if body.source == "expert" else None
+    if answered is not None:
+        label = replace(label, example_id=answered.example_id)
+        return _told(label, new=answered.new, queue=answered.queue)
     try:
-        return label, _write(serving, stored.example, label)
+        return _told(label, new=_write(serving, stored.example, label))
     except ConflictError:  # the id stands for the text before it was redacted
         other = replace(stored.example, id=content_id(stored.example.content()))
         label = replace(label, example_id=other.id)
-        return label, _write(serving, other, label)
+        return _told(label, new=_write(serving, other, label))
+
+
+def _told(label: Label, *, new: bool, queue: str | None = None) -> dict[str, Any]:
+    return {"example_id": label.example_id, "criterion": label.criterion, "new": new, "queue": queue}
 
 
 def _write(serving: Serving, example: Example, label: Label) -> bool:

@@ -1,13 +1,11 @@
 """`GET /v1/verdicts`, by query, and `GET /v1/verdicts/{id}`."""
 
 import asyncio
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
 from assay.schema.records import to_jsonable
-from assay.schema.verdict import BY_PEOPLE
 from assay.server.asking import MayRead, ServingHere
 from assay.server.bodies import StoredVerdictBody, VerdictPage
 from assay.server.problems import EVERYWHERE, documented
@@ -76,14 +74,10 @@ async def one_verdict(verdict_id: str, serving: ServingHere, caller: MayRead) ->
 def _find(serving: Serving, query: VerdictQuery) -> tuple[tuple[StoredVerdict, ...], dict[str, Awaiting]]:
     with serving.database.read() as connection:
         found = verdicts.find(connection, query)
-        return found, awaiting.of(connection, _escalated(found))
+        return found, awaiting.of_verdicts(connection, found)
 
 
 def _get(serving: Serving, verdict_id: str) -> tuple[StoredVerdict, Awaiting | None]:
     with serving.database.read() as connection:
         stored = verdicts.get(connection, verdict_id)
-        return stored, awaiting.of(connection, _escalated([stored])).get(verdict_id)
-
-
-def _escalated(found: Iterable[StoredVerdict]) -> list[str]:
-    return [one.given.id for one in found if one.given.verdict.route == BY_PEOPLE]
+        return stored, awaiting.of_verdicts(connection, [stored]).get(verdict_id)
