@@ -6,9 +6,9 @@ Needs a workspace whose judge is `advice@candidate` (`assay demo` makes one). It
 
 * engineless: the server over an engine without a model. `overhead_p50_ms`, the service's time less the engine's;
   `http_p50_ms_one_client`, all that a client sees; `test_engine_rps` at 16 connections.
-* judge: the real judge on texts of about 128 tokens. `sustainable_rps`, the most that closed loops get; `p50_ms` and
-  `p99_ms` at half of it; at twice of it `overload_goodput_share` (verdicts of the judge itself a second, against the
-  peak) and `late_share` (of the accepted requests, those answered over 20 ms after their deadline).
+* judge: the real judge on texts of about 128 tokens. `sustainable_rps`, the most that closed loops of up to twelve
+  get; `p50_ms` and `p99_ms` at half of it; at twice of it `overload_goodput_share` (verdicts of the judge itself a
+  second, against the peak) and `late_share` (of the accepted requests, those answered over 20 ms after their deadline).
 * batching: texts of 32 to 128 tokens at 16 connections. `batching_gain_encoder`, against the same server with one
   request a pass; `one_client_slowdown`, the same comparison of medians with one connection.
 * decoder: `batching_gain_decoder` of a random-weight 135 M decoder, 128 to 300 tokens of which 100 are one instruction,
@@ -43,6 +43,7 @@ TOLERANCE_MS = 20.0
 SETTLE_S = 1.0  # of a load, before and after what is counted
 WORKERS = 48  # in flight at once at a fixed rate, more than admission lets in
 HALF_WORKERS = 16
+LOOPS = (1, 4, 8, 12)  # connections; more would be refused at this deadline, and wrk sends again at once what was
 SENTENCE = "You could put a part of your savings into a bond fund and keep the rest where you can reach it. "
 PREFIX_TOKENS, LEAST_TOKENS, MOST_TOKENS, IN_FLIGHT = 100, 128, 300, 16
 DECODED_ROWS = 128  # different texts; more than are in flight, and all of them new to the prefix cache's tail
@@ -103,7 +104,7 @@ def real_judge(workspace: Path, seconds: int) -> dict[str, Any]:
     with Server(workspace, "real") as server:
         closed_loop(server.url, bodies, connections=2, seconds=3)
         peak, loads = 0.0, []
-        for connections in (1, 4, 16, 32):
+        for connections in LOOPS:
             rate, load = decided(
                 server.url,
                 seconds,

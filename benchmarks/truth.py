@@ -1,14 +1,14 @@
 """What the data side finds: wrong labels, shortcuts, and how long an audit of 100,000 rows takes.
 
-    python benchmarks/truth.py [--parts noise,shortcuts,audit,agreement,hard_negatives] [--seeds 10] [--out FILE]
+    python benchmarks/truth.py [--parts noise,shortcuts,audit,agreement] [--seeds 10] [--out FILE]
 
 Noise: three quarters of a set are training rows, of which 10 % have their label flipped at random; suspicion is the
 audit's, with embeddings of the offline backbone. The judge whose F1 is compared is a logistic regression on the same
 frozen embeddings: a LoRA judge of its own for 3 × 3 × 10 trainings would take hours. Shortcuts: ten sets with one
 planted each, in nine of ten rows; five sets with permuted labels. Audit: 100,000 rows, drawn from twelve real sets laid
-end to end (truth_sets.mixed_rows), labelled by what their own labels name. Hard negatives: see
-hard_negatives.py, whose defaults are taken. Prints one JSON object as its last line and writes results/truth.json; a
-part that was not run keeps what the file has.
+end to end (truth_sets.mixed_rows), labelled by what their own labels name. What takes hours
+has scripts of its own, hard_negatives.py and active.py: their figures are read from their results. Prints one JSON
+object as its last line and writes results/truth.json; a part that was not run keeps what the file has.
 """
 
 import argparse
@@ -30,7 +30,6 @@ from assay.datasets.audit.audit import AuditSettings, audit
 from assay.datasets.audit.finding import SHORTCUTS
 from assay.datasets.audit.noise import held_out_rounds, suspicions
 from assay.datasets.audit.page import About, render_page
-from hard_negatives import hard_negatives_part, settings
 from machine import describe_machine, write_result
 from truth_sets import MIXED_ROWS, Rows, mixed_rows, permuted, planted_sets, read_set, table_of
 
@@ -38,7 +37,11 @@ NOISE = 0.1
 NOISE_SETS = ("deepset_prompt_injections", "surge_toxicity", "diasafety")
 CLEAN_SETS = ("surge_toxicity", "deepset_prompt_injections", "openai_moderation", "diasafety", "presidio_synth_v2")
 INVERSE_RIDGE = 100.0  # on unit vectors; weak, as a fine-tuned judge follows single labels too
-ELSEWHERE = {"active_labels_for_600": "active"}
+RESULTS = Path(__file__).parent / "results"
+ELSEWHERE = {
+    "xstest_fpr_change": ("hard_negatives", ("after", "change", "value")),
+    "active_labels_for_600": ("active", ("figures", "active_labels_for_600")),
+}
 
 
 def noise_part(seeds: int) -> dict[str, Any]:
@@ -153,38 +156,47 @@ def interval(values: list[float]) -> dict[str, float]:
 
 def figures(parts: dict[str, Any]) -> dict[str, Any]:
     noise, shortcuts, audited = parts.get("noise"), parts.get("shortcuts"), parts.get("audit")
-    mined = parts.get("hard_negatives")
+    elsewhere = {name: measured(script, path) for name, (script, path) in ELSEWHERE.items()}
     return {
         "noise_found_share": noise and {name: one["found_share"]["value"] for name, one in noise.items()},
         "noise_f1_recovered_share": noise and {name: one["recovered_share"] for name, one in noise.items()},
         "shortcuts_found": shortcuts and sum(one["found"] for one in shortcuts["planted"]),
         "shortcut_false_alarms": shortcuts and sum(bool(one["alarms"]) for one in shortcuts["clean"]),
-        "xstest_fpr_change": mined and mined["after"]["change"]["value"],
-        "active_labels_for_600": None,
+        "xstest_fpr_change": elsewhere["xstest_fpr_change"],
+        "active_labels_for_600": elsewhere["active_labels_for_600"],
         "audit_100k_s": audited and audited["seconds"],
-        "why_null": {name: f"measured by benchmarks/{script}.py" for name, script in ELSEWHERE.items()}
-        | ({} if mined else {"xstest_fpr_change": "not run: --parts hard_negatives"}),
+        "why_null": {name: f"run {ELSEWHERE[name][0]}.py" for name, value in elsewhere.items() if value is None},
     }
+
+
+def measured(script: str, path: tuple[str, ...]) -> Any:
+    """A figure of another script, None where it has no results."""
+    file = RESULTS / f"{script}.json"
+    found = json.loads(file.read_text()) if file.exists() else None
+    for name in path:
+        found = found and found[name]
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="agreement,shortcuts,audit,noise,hard_negatives")
+    parser.add_argument("--parts", default="agreement,shortcuts,audit,noise")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "truth.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "truth.json")
     options = parser.parse_args()
-    parts = json.loads(options.out.read_text())["parts"] if options.out.exists() else {}
+    kept = json.loads(options.out.read_text()) if options.out.exists() else {"parts": {}, "machines": {}}
+    parts, machines = kept["parts"], kept["machines"]
     runs = {
         "noise": lambda: noise_part(options.seeds),
         "shortcuts": shortcuts_part,
         "audit": audit_part,
         "agreement": agreement_part,
-        "hard_negatives": lambda: hard_negatives_part(settings([])),
     }
     for name in options.parts.split(","):
         parts[name] = runs[name]()
+        machines[name] = describe_machine()  # afterwards: it multiplies in this thread
     values = figures(parts)
-    write_result(options.out, {"machine": describe_machine(), "parts": parts, "figures": values})
+    write_result(options.out, {"machines": machines, "parts": parts, "figures": values})
     print(json.dumps(values))
 
 

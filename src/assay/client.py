@@ -94,6 +94,8 @@ class ServedVerdict:
     trace_id: str | None
     span_id: str | None
     created_at: str
+    explanation: str | None = None
+    explanation_cut: bool = False
     person: ServedPerson | None = None
     example: Mapping[str, Any] | None = None
 

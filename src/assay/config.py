@@ -10,17 +10,17 @@ passed on as it stands in the file, for `validation.gates` knows its fields.
 import getpass
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from assay.inference.support import Backend
 from assay.inference.vllm.servers import DEFAULT_IN_FLIGHT, DEFAULT_PATIENCE_S, VllmServers
 from assay.inference.vllm.servers import DEFAULT_TIMEOUT_S as VLLM_TIMEOUT_S
 from assay.llm.endpoint import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Endpoint
 from assay.llm.prices import Price
 from assay.schema.dataset import Split
 from assay.schema.errors import InputError, NotFoundError, shown
+from assay.schema.judge_version import Places
 from assay.schema.records import read_toml, record_from
 from assay.serving.webhook import Webhook
 
@@ -29,6 +29,7 @@ DATABASE_URL_VARIABLE = "ASSAY_DATABASE_URL"
 DEBUG_VARIABLE = "ASSAY_DEBUG"
 API_KEY_VARIABLE = "ASSAY_API_KEY"
 _SQLITE = "sqlite:///"
+_Configured: TypeAlias = Literal["torch", "vllm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +87,11 @@ class Spending:
 
 @dataclass(frozen=True, kw_only=True)
 class _Engine:
-    """[engine]: what runs small judges. All but `backend` is of the vllm backend; `api_key_variable` names the
-    environment variable with the servers' key.
+    """[engine]: what runs small judges; int8 is a judge's own and no setting. All but `backend` is of the vllm backend;
+    `api_key_variable` names the environment variable with the servers' key.
     """
 
-    backend: Backend = "torch"
+    backend: _Configured = "torch"
     urls: tuple[str, ...] = ()
     api_key_variable: str | None = None
     judges_folder: str | None = None
@@ -101,10 +102,11 @@ class _Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """What runs small judges. `servers` is None unless the backend is vllm."""
+    """What runs small judges, and where their backbones lie. `servers` is None unless the backend is vllm."""
 
-    backend: Backend = "torch"
+    backend: _Configured = "torch"
     servers: VllmServers | None = None
+    backbones: Places = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,7 @@ class _File:
     gates: Mapping[str, Any] = field(default_factory=dict)
     llm: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
+    backbones: Mapping[str, str] = field(default_factory=dict)
     spending: Mapping[str, Any] = field(default_factory=dict)
     redaction: Mapping[str, Any] = field(default_factory=dict)
     serving: Mapping[str, Any] = field(default_factory=dict)
@@ -231,7 +234,7 @@ def read_settings(root: Path) -> Settings:
         fallback=training.fallback,
         escalate=training.escalate,
         endpoints={name: _endpoint(name, table) for name, table in tables.llm.items()},
-        engine=_engine(tables.engine),
+        engine=replace(_engine(tables.engine), backbones=_places(tables.backbones, root)),
         spending=record_from(Spending, tables.spending, where=f"{FILE_NAME} [spending]"),
         redaction=tables.redaction,
         serving=tables.serving,
@@ -266,6 +269,11 @@ def _engine(table: Mapping[str, Any]) -> EngineSettings:
         patience_s=given.patience_s,
     )
     return EngineSettings(backend="vllm", servers=servers)
+
+
+def _places(table: Mapping[str, str], root: Path) -> Places:
+    """[backbones]: a relative folder is meant from the workspace, wherever the command runs."""
+    return {name: root / Path(folder).expanduser() for name, folder in table.items()}
 
 
 def _webhook(name: str, table: Any) -> Webhook:

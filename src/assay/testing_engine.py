@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.inference.endings import too_large
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
 from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, shown
 from assay.schema.judge_version import JudgeVersion
@@ -58,6 +59,11 @@ class TestEngine:
     def backend(self) -> str:
         """Its name."""
         return "test"
+
+    @property
+    def lost(self) -> bool:
+        """See Engine."""
+        return self._crashed
 
     def stall(self) -> None:
         """Answer nothing from now on."""
@@ -109,7 +115,7 @@ class TestEngine:
         """See Engine."""
         del priority
         self.submitted += 1
-        return self._take(request, self._scored, deadline_s, stalled=self._stalled)
+        return self._take(request, self._scored, deadline_s)
 
     def submit_all(
         self,
@@ -137,7 +143,7 @@ class TestEngine:
             ids = request.row.ids
             return Explanation(tokens=ids[-max_tokens:], cut=len(ids) > max_tokens, queue_ms=0.0, compute_ms=0.0)
 
-        return self._take(request, said, deadline_s, stalled=self._stalled or self._explanations_stalled)
+        return self._take(request, said, deadline_s, explains=True)
 
     def close(self) -> None:
         """See Engine."""
@@ -149,7 +155,7 @@ class TestEngine:
         answer: Callable[[Request], LabelScores | Explanation],
         deadline_s: float | None,
         *,
-        stalled: bool,
+        explains: bool = False,
     ) -> Future[Any]:
         if self._crashed:
             raise _lost("The engine stopped.")
@@ -158,7 +164,7 @@ class TestEngine:
         until = math.inf if deadline_s is None else deadline_s
         asked = _Asked(request=request, answer=answer, future=Future(), deadline_s=until)
         with self._lock:
-            if stalled:
+            if self._stalled or (explains and self._explanations_stalled):
                 self._waiting.append(asked)
                 return asked.future
         self._answer(asked)
@@ -170,7 +176,7 @@ class TestEngine:
         if now() > asked.deadline_s:
             asked.future.set_exception(DeadlineExceededError("The request's deadline passed while it waited."))
         elif len(asked.request.row.ids) > self._largest_row:
-            asked.future.set_exception(_lost("One request alone does not fit into the device's memory."))
+            asked.future.set_exception(too_large(len(asked.request.row.ids)))
         else:
             asked.future.set_result(asked.answer(asked.request))
 

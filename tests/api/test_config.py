@@ -95,3 +95,9 @@ def test_the_starter_file_shows_the_real_defaults(settings_of):
     assert shown["freeze"] == {"shares": dict(DEFAULT_SHARES), "min_test_per_class": MIN_TEST_PER_CLASS}
     assert shown["training"] == {"backbone": settings_of().backbone}
     assert shown["store"]["url"] == "sqlite:///.assay/assay.db"
+
+
+def test_int8_is_a_judges_own_and_no_setting_of_the_engine(tmp_path):
+    (tmp_path / "assay.toml").write_text('[engine]\nbackend = "int8"\n')
+    with pytest.raises(InputError, match="backend"):
+        read_settings(tmp_path)

@@ -216,6 +216,13 @@ def test_an_edited_report_decides_nothing(shop, steps):
     assert refused(shop, "gate", "advice@candidate")["code"] == "not-found"
 
 
+def test_label_tokens_that_collide(shop, tiny):
+    words = ("train", "advice", "--backbone", str(tiny("llama")), "--label-token", "advice=buy")
+    error = refused(shop, *words, "--label-token", "no_advice=buy")
+    assert error["code"] == "bad-input"
+    assert "'buy'" in error["got"]
+
+
 @pytest.mark.parametrize("ref", ["advise@candidate", "advice@candidat", "advice-00000000", "../advice", "advice@"])
 def test_references_that_point_at_nothing(shop, ref):
     assert refused(shop, "evaluate", ref)["code"] in ("not-found", "bad-input")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import typer
+from rich.text import Text
 from shop import run_in
 
 from assay.cli import importing, registry
@@ -50,6 +51,14 @@ def test_help_explains_with_an_example(path, info, tmp_path):
     for parameter in inspect.signature(info.callback, eval_str=True).parameters.values():
         if parameter.annotation is not typer.Context:
             assert parameter.annotation.__metadata__[0].help, parameter.name
+
+
+@pytest.mark.parametrize(("path", "info"), EVERY, ids=NAMES)
+def test_nothing_in_a_help_text_is_taken_for_markup(path, info):
+    for parameter in inspect.signature(info.callback, eval_str=True).parameters.values():
+        if parameter.annotation is not typer.Context:
+            text = parameter.annotation.__metadata__[0].help
+            assert Text.from_markup(text).plain == text
 
 
 @pytest.mark.parametrize(("path", "info"), EVERY, ids=NAMES)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from shop import Shop, labelled_rows, tree, write_rows
 
 FREEZE = ("data", "freeze", "advice", "--min-test-per-class", "30")
@@ -49,6 +50,47 @@ def test_a_training(shop, steps):
     assert resumed["resumed_from_epoch"] == 1
     assert not list((shop.root / ".assay" / "runs").glob("*/"))
     assert shop.ok(*words)["id"] == resumed["id"]  # trained without a kill: the same judge, digit for digit
+
+
+@pytest.mark.parametrize(
+    ("event", "text", "number"),
+    [
+        ("open", "judge/tokenizer/tokenizer_config.json", 3),  # saved, digested, and now loaded to be calibrated
+        ("open", "training.json", 1),  # calibrated
+        ("os.rename", "/runs/", 1),  # on its way into the registry
+    ],
+)
+def test_a_training_after_its_last_epoch(shop, steps, event, text, number):
+    words = (*shop.train_words, "--epochs", "1", "--seed", "6")
+    kill(shop, event, text, number, *words)
+    assert [one["id"] for one in shop.ok("list")["versions"]] == [steps["train"]["id"]]
+    done = shop.ok(*words)
+    assert done["resumed_from_epoch"] == 1
+    assert shop.ok("show", "advice@candidate")["id"] == done["id"] != steps["train"]["id"]
+    assert not list((shop.root / ".assay" / "runs").glob("*/"))
+
+
+def test_a_training_whose_judge_is_stored_and_whose_alias_is_not_set(shop, steps):
+    words = (*shop.train_words, "--epochs", "1", "--seed", "6")
+    kill(shop, "sql", "INSERT INTO promotions", 1, *words)
+    assert len(shop.ok("list")["versions"]) == 2
+    assert shop.ok("show", "advice@candidate")["id"] == steps["train"]["id"]
+    done = shop.ok(*words)
+    assert len(shop.ok("list")["versions"]) == 2
+    assert shop.ok("show", "advice@candidate")["id"] == done["id"] != steps["train"]["id"]
+
+
+@pytest.mark.parametrize("text", ["INSERT INTO promotions", "DELETE FROM aliases", "INSERT INTO aliases"])
+def test_a_promotion(shop, steps, text):
+    """A promotion is one transaction: what it logged and took away before it died is as it was."""
+    before = shop.ok("history", "advice")["history"]
+    words = ("promote", steps["train"]["id"], "--waiver", "a trial")
+    kill(shop, "sql", text, 1, *words)
+    assert shop.ok("history", "advice")["history"] == before
+    assert shop.run("show", "advice", "--json").error["code"] == "not-found"
+    shop.ok(*words)
+    assert shop.ok("show", "advice")["id"] == steps["train"]["id"]
+    assert [row["move"] for row in shop.ok("history", "advice")["history"][len(before) :]] == ["promote"]
 
 
 def test_an_evaluation(shop, steps):

@@ -46,6 +46,8 @@ def test_agreement_and_consensus_of_two_labellers(shop):
     consensus = shop.ok("data", "consensus", "advice", "--ties", "ties.jsonl")
     assert consensus["ties"] == ["row-361"]
     assert json.loads((shop.root / "ties.jsonl").read_text())["id"] == "row-361"
+    queue = shop.ok("label", "queue", "make", "advice", "--ids", "ties.jsonl", "--pool", "labelled")
+    assert (queue["record"]["size"], queue["disputed"], queue["record"]["overlap_share"]) == (1, 1, 0.0)
     text = shop.run("data", "agreement", "advice")
     assert text.status == 0
     assert "krippendorff alpha" in text.out

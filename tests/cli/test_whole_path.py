@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from shop import labelled_rows, run_in, write_rows
+from shop import labelled_rows, run_in, tree, write_rows
 
 
 def test_each_step_says_what_it_did(steps):
@@ -25,6 +25,38 @@ def test_each_step_says_what_it_did(steps):
     assert set(evaluated["contenders"]) == {"majority", "bag-of-words"}
     assert not evaluated["may_be_promoted"]
     assert any("waived" in reason for reason in evaluated["because"])
+
+
+def test_an_llm_judge_and_chosen_slices_stand_on_the_card(shop, steps):
+    verdicts = [{"id": row["id"], "label": row["labels"][0]["value"], "model": "gpt-x"} for row in labelled_rows(360)]
+    write_rows(shop.root / "llm.jsonl", verdicts)
+    found = shop.ok("evaluate", "advice@candidate", "--llm-verdicts", "llm.jsonl", "--slices", "length")
+    assert found["contenders"]["llm-judge"]["f1"]["value"] == 1.0
+    assert found["contender_rows"]["llm-judge"] == 72
+    assert {part["key"] for part in found["slices"]} == {"length"}
+    page = (shop.root / found["card"]).read_text()
+    assert "LLM judge" in page
+    assert "gpt-x" in page
+    assert "LLM judge" in (shop.root / shop.ok("gate", "advice@candidate")["card"]).read_text()
+    before = tree(shop.root)
+    assert "slice key" in shop.run("evaluate", "advice@candidate", "--slices", "topc", "--json").error["problem"]
+    write_rows(shop.root / "llm.jsonl", verdicts[:0])
+    refused = shop.run("evaluate", "advice@candidate", "--llm-verdicts", "llm.jsonl", "--json").error
+    assert "none of the examples" in refused["problem"]
+    assert {**tree(shop.root), "llm.jsonl": b""} == {**before, "llm.jsonl": b""}
+
+
+def test_an_import_says_what_it_presumes_of_the_origin(empty_shop):
+    words = ("data", "import", "rows.jsonl", "--criterion", "advice")
+    check = empty_shop.run("data", "check", *words[2:]).out
+    said = empty_shop.run(*words).out
+    for text in (check, said):
+        assert "360 rows do not say where their text is from" in text
+        assert "production" in text
+        assert "720 labels have no date" in text
+    said = empty_shop.run(*words, "--source", "synthetic", "--date", "2026-01-02").out
+    assert "do not say" not in said
+    assert "no date" not in said
 
 
 def test_the_same_data_again_changes_nothing(shop, steps):

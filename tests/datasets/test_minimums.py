@@ -87,7 +87,20 @@ def test_the_waiver_that_is_printed_passes(criterion, test, others):
 
 def test_no_waiver_is_offered_where_none_would_pass(criterion):
     error = refusal(both(100) | {("test", "no", "expert"): 0}, criterion)
-    assert error.next_step == "import rows of every class of the scale"
+    assert error.next_step == (
+        "import more rows (the split 'test' has none of 'no'), labelled by experts where they are to decide the test; "
+        "without test rows of a class nothing is measured, and 100 test rows of a class pin a recall of 0.90 down to "
+        "0.83-0.94 (95 % Wilson interval, ± 0.06)"
+    )
+
+
+def test_a_freeze_of_few_rows_says_which_splits_lack_them_and_what_they_buy(criterion):
+    few = {("train", "yes", "expert"): 3, ("train", "no", "expert"): 4, ("test", "yes", "expert"): 1}
+    few |= {("test", "no", "expert"): 1, ("dev", "yes", "expert"): 1}
+    said = refusal(few, criterion).next_step
+    assert "the split 'dev' has none of 'no', the split 'calibration' none of" in said
+    assert "1 test rows of a class pin" in said
+    assert "100 test rows of a class pin" in said
 
 
 def test_the_waiver_is_only_what_goes_beyond_the_default():

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from assay.inference.engine import Priority, Request, now
-from assay.inference.local_engine import LocalEngine
+from assay.inference.local_engine import WIDER_AFTER_PASSES, LocalEngine
 from assay.inference.runner import OutOfMemory, Read, Work
 from assay.models.tokens import TokenRow
 from assay.schema.errors import (
@@ -19,6 +20,7 @@ from assay.schema.errors import (
     EngineLostError,
     NotFoundError,
     OverloadedError,
+    RequestFailedError,
     UnsupportedJudgeError,
 )
 
@@ -185,13 +187,44 @@ def test_out_of_memory_halves_the_budget_and_goes_on(runner, fits, budget):
     engine.close()
 
 
+def test_a_smaller_budget_is_said_and_grows_again_when_passes_fit(runner, caplog):
+    runner.fits = 40
+    engine = LocalEngine(runner, token_budget=64)
+    engine.add(SimpleNamespace(id="judge"), Path())
+    held(engine, runner)
+    futures = [engine.submit(request(number)) for number in range(6)]
+    runner.gate.set()
+    for future in futures:
+        future.result(10)
+    assert engine.token_budget == 32
+    assert [record.tokens_a_pass for record in caplog.records if record.levelname == "WARNING"] == [32]
+    for number in range(WIDER_AFTER_PASSES):
+        engine.submit(request(number)).result(10)
+    assert engine.token_budget == 64
+    engine.close()
+
+
+def test_a_closed_engine_lets_its_model_go_and_takes_no_judge():
+    runner = CountingRunner()
+    model = weakref.ref(runner)
+    engine = LocalEngine(runner)
+    engine.add(SimpleNamespace(id="judge"), Path())
+    del runner
+    engine.close()
+    assert model() is None
+    assert engine.lost
+    with pytest.raises(EngineLostError, match="closed"):
+        engine.add(SimpleNamespace(id="second"), Path())
+
+
 def test_a_request_that_does_not_fit_alone_fails_alone(runner):
     runner.fits = 40
     engine = LocalEngine(runner, token_budget=512)
     engine.add(SimpleNamespace(id="judge"), Path())
     large = engine.submit(request(1, length=41))
-    with pytest.raises(EngineLostError, match="does not fit"):
+    with pytest.raises(RequestFailedError, match="does not fit"):
         large.result(10)
+    assert not engine.lost
     assert engine.submit(request(2)).result(10).scores[0] == 2
     engine.close()
 

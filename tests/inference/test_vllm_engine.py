@@ -27,6 +27,7 @@ from assay.schema.errors import (
     IntegrityError,
     NotFoundError,
     OverloadedError,
+    RequestFailedError,
     UnsupportedJudgeError,
 )
 from assay.schema.ids import digest_files
@@ -304,6 +305,7 @@ def test_no_replica_left_is_engine_lost(stand_in, engine_on, judge_at):
     stand_in.stop()
     with pytest.raises(EngineLostError, match="No vLLM server is left"):
         engine.submit(Request(judge=version.id, row=row(1))).result()
+    assert not engine.lost, "it looks for its servers again by itself"
     with pytest.raises(EngineLostError):
         engine_on("http://127.0.0.1:9").add(version, folder)
 
@@ -314,8 +316,8 @@ def test_no_replica_left_is_engine_lost(stand_in, engine_on, judge_at):
         ([500], None),
         ([500, 503, 429], None),
         ([429] * 9, OverloadedError),
-        ([307], EngineLostError),
-        ([400], EngineLostError),
+        ([307], RequestFailedError),
+        ([400], RequestFailedError),
     ],
 )
 def test_passing_trouble_is_retried_and_lasting_trouble_has_a_name(stand_in, engine_on, judge_at, trouble, error):
@@ -330,6 +332,7 @@ def test_passing_trouble_is_retried_and_lasting_trouble_has_a_name(stand_in, eng
         return
     with pytest.raises(error):
         future.result()
+    assert not engine.lost
     assert len(stand_in.asked) == (4 if error is OverloadedError else 1), "a redirect is not followed, a refusal final"
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pyarrow
 import pyarrow.parquet
@@ -30,6 +31,12 @@ def logged(database):
 
 def set_aside_rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_what_the_rows_do_not_say_of_their_origin_is_counted(database, criterion, jsonl, settings):
+    rows = [row(1), row(2, source="synthetic"), row(3, labelled_at="2026-01-02"), row(4, "off the scale")]
+    result = import_file(database, criterion, jsonl(rows), replace(settings, max_malformed_share=0.5))
+    assert (result.unsourced_rows, result.undated_labels) == (2, 2)
 
 
 def test_an_import_is_logged_and_the_same_file_again_changes_nothing(database, criterion, jsonl, settings):

@@ -1,11 +1,14 @@
 """A row's values as labels."""
 
+from dataclasses import replace
+
 import pytest
 
 from assay.ingest.labelled import labelled_of
 from assay.ingest.labels import UnknownLabelError, labels_of
 from assay.ingest.mapping import FieldMapping
 from assay.ingest.row import Row
+from assay.schema.criterion import Scale
 from assay.schema.errors import InputError
 from assay.schema.label import Label
 
@@ -64,6 +67,20 @@ def test_a_list_of_labels_in_our_own_words(criterion, crowd):
         {"label": "not_toxic", "rater": 9},
     ]
     assert given({"labels": labels}, crowd, criterion) == [("mia", "toxic", "expert"), ("9", "not_toxic", "crowd")]
+
+
+def test_a_set_of_labels_is_refused_with_a_sentence(criterion, crowd):
+    with pytest.raises(InputError, match="sets of labels are not read yet"):
+        labels_of({"label": ["toxic", "not_toxic"]}, crowd, criterion, "e1")
+
+
+def test_nameless_labels_on_a_multi_label_scale_are_not_taken_for_raters_who_disagree(criterion, crowd):
+    several = replace(criterion, scale=Scale(kind="multi-label", levels=criterion.scale.levels))
+    row = {"labels": [{"value": "toxic"}, {"value": "not_toxic"}]}
+    with pytest.raises(InputError, match="sets of labels are not read yet"):
+        labels_of(row, crowd, several, "e1")
+    assert given({"labels": [{"value": "toxic"}, {"value": "toxic"}]}, crowd, several)
+    assert [name for name, *_ in given(row, crowd, criterion)] == ["rater-1", "rater-2"]  # one answer each
 
 
 def test_the_free_text_of_meta_is_never_a_source(criterion, crowd):

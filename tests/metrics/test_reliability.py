@@ -139,6 +139,16 @@ def test_rows_that_share_no_group_are_independent() -> None:
     assert (alone.dependence, alone.perfect_q95) == (0.0, plain.perfect_q95)
 
 
+def test_the_quantile_of_independent_rows_stands_beside_that_of_dependent_ones() -> None:
+    confidence, groups = np.full(200, 0.5), np.repeat(np.arange(40), 5)
+    correct = groups % 2 == 0
+    grouped = calibration_error(confidence, correct, Resampling(groups=groups.tolist()))
+    alone = calibration_error(confidence, correct)
+    assert grouped.independent_q95 == alone.perfect_q95 == alone.independent_q95
+    assert grouped.dependence > 0.9
+    assert grouped.perfect_q95 > grouped.independent_q95
+
+
 def test_one_draw_decides_a_group_where_the_dependence_is_complete() -> None:
     groups = np.repeat(np.arange(20), 5)
     confidence, members = np.full(100, 0.5), np.ones((100, 1))

@@ -73,12 +73,12 @@ class Shop:
     @asynccontextmanager
     async def serving(self, **options: object) -> AsyncIterator[tuple[httpx.AsyncClient, Serving]]:
         """A running server and a client of it."""
-        given = {"open_access": True, **options}
-        with serving_of(self.settings, make_engine=lambda version: self.engine, **given) as serving:
+        given = {"open_access": True, "make_engine": lambda version: self.engine, **options}
+        with serving_of(self.settings, **given) as serving:
             transport = httpx.ASGITransport(app=server_app(serving), raise_app_exceptions=False)
             async with (
                 serving.at_work(),
-                httpx.AsyncClient(transport=transport, base_url="http://server", timeout=30) as client,
+                httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=30) as client,
             ):
                 yield client, serving
 

@@ -132,11 +132,11 @@ async def test_an_event_that_breaks_takes_no_other_along_and_ends_the_worker_not
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("way", ["judge", "moderations", "guard", "events"])
-async def test_a_judge_that_is_still_being_loaded_is_said_in_time_by_every_way_in(shop, way):
+async def test_where_a_judge_is_still_being_loaded_its_fallback_speaks_in_time_by_every_way_in(shop, way):
     engine = SlowToLoad()
     shop = dataclasses.replace(shop, engine=engine)
     shop.add(alias="champion")
-    version = shop.add()
+    version = shop.add(fallback="block")
     engine.slow.add(version)
     shop.configure("[serving]\n")
     path = shop.root / "assay.toml"
@@ -148,15 +148,22 @@ async def test_a_judge_that_is_still_being_loaded_is_said_in_time_by_every_way_i
         "guard": (f"/guard/{version}{LITELLM}", {"input_type": "response", "texts": ["buy Apex now"]}),
         "events": ("/v1/events", {"events": [{"judges": [version], **said}]}),
     }[way]
-    async with shop.serving() as (client, _):
+    async with shop.serving() as (client, serving):
         early = await client.post(address, json=body)
+        if way != "events":  # an event waits for longer than this test
+            (first,) = (await client.get("/v1/verdicts")).json()["verdicts"]
+            assert (first["route"], first["reason_code"]) == ("fallback.action", "deadline-exceeded")
+            assert first["action"] == "block"
         engine.gate.set()
-        late = await client.post(address, json=body)
         for _ in range(300):
-            if late.status_code != 429:
+            if serving.judges.holds(version):
                 break
             await asyncio.sleep(0.02)
-            late = await client.post(address, json=body)
-    assert early.status_code == 429
-    assert "still being loaded" in early.text
-    assert late.status_code in (200, 202)
+        late = await client.post(address, json=body)
+        for _ in range(300):
+            found = (await client.get("/v1/verdicts")).json()["verdicts"]
+            if len(found) == 2:
+                break
+            await asyncio.sleep(0.02)
+    assert [early.status_code, late.status_code] == ([202, 202] if way == "events" else [200, 200])
+    assert sorted(one["kind"] for one in found) == (["decided"] * 2 if way == "events" else ["decided", "failed"])

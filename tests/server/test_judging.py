@@ -89,12 +89,17 @@ async def test_an_engine_that_stalls_is_answered_by_the_declared_action_in_time(
 async def test_an_engine_that_is_lost_is_replaced(shop, asked):
     shop.add(alias="champion")
     async with shop.serving() as (client, _):
-        shop.engine.crash()
-        answer = await client.post("/v1/judge", json=asked())
-        assert answer.json()["verdicts"][0]["reason_code"] == "engine-lost"
+        shop.engine.stall()
+        in_flight = asyncio.create_task(client.post("/v1/judge", json=asked()))
+        while not shop.engine.submitted:
+            await asyncio.sleep(0.01)
+        lost = shop.engine
         object.__setattr__(shop, "engine", TestEngine())
-        answer = await client.post("/v1/judge", json=asked())
-    assert answer.json()["verdicts"][0]["kind"] == "decided"
+        lost.crash()
+        answers = [await in_flight, await client.post("/v1/judge", json=asked())]
+    (first,), (second,) = (answer.json()["verdicts"] for answer in answers)
+    assert (first["kind"], first["route"], first["reason_code"]) == ("failed", "fallback.action", "engine-lost")
+    assert second["kind"] == "decided"
 
 
 async def test_a_request_that_does_not_fit_into_memory_falls_back(shop, asked):
@@ -102,7 +107,9 @@ async def test_a_request_that_does_not_fit_into_memory_falls_back(shop, asked):
     async with shop.serving() as (client, _):
         shop.engine.shrink(10)
         answer = await client.post("/v1/judge", json=asked("buy " * 50))
-    assert answer.json()["verdicts"][0]["reason_code"] == "engine-lost"
+        short = await client.post("/v1/judge", json=asked("buy"))
+    assert answer.json()["verdicts"][0]["reason_code"] == "request-failed"
+    assert short.json()["verdicts"][0]["kind"] == "decided"
 
 
 async def test_what_cannot_be_judged_is_refused_with_a_sentence(shop):

@@ -27,7 +27,7 @@ async def verdicts_of(client, trace_id, count=1):
 async def test_openais_client_works_with_only_base_url_changed(shop):
     version = shop.add(alias="champion")
     async with shop.serving() as (client, _):
-        theirs = openai.AsyncOpenAI(base_url="http://server/v1", api_key="any", http_client=client)
+        theirs = openai.AsyncOpenAI(base_url="http://localhost/v1", api_key="any", http_client=client)
         answer = await theirs.moderations.create(input=["buy Apex now", "hello"])
         named = await theirs.moderations.create(model=version, input="buy Apex now")
         with pytest.raises(openai.NotFoundError):

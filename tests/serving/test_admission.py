@@ -1,5 +1,8 @@
 """Admission in tokens, on a clock of our own."""
 
+import asyncio
+import time
+
 import pytest
 
 from assay.inference.engine import Priority
@@ -12,6 +15,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
 
 
 @pytest.fixture
@@ -96,3 +104,33 @@ def test_work_that_was_not_done_does_not_make_the_engine_look_fast(clock):
         clock.now += 1.0
         admitted.done_tokens -= 750  # three of four judges ran out of time
     assert admission.tokens_per_s == pytest.approx(250)
+
+
+@pytest.mark.anyio
+async def test_those_who_wait_are_let_in_in_turn_as_there_is_room():
+    admission, came = Admission(max_tokens=100), []
+
+    async def work(name, tokens):
+        await admission.room(tokens=tokens, priority=Priority.GUARDRAIL, deadline_s=time.monotonic() + 30)
+        with admission.admitted(tokens=tokens, priority=Priority.GUARDRAIL, left_s=30):
+            came.append((name, admission.tokens_in_flight))
+            await asyncio.sleep(0.001)
+
+    await asyncio.gather(work("a", 60), work("b", 50), work("c", 40), work("d", 70))
+    assert came == [("a", 60), ("b", 50), ("c", 90), ("d", 70)]  # c fits beside a, but does not pass b
+
+
+@pytest.mark.anyio
+async def test_whoever_waits_is_refused_at_the_deadline_and_the_next_one_goes_on_waiting():
+    admission = Admission(max_tokens=100)
+    with admission.admitted(tokens=90, priority=Priority.GUARDRAIL, left_s=30):
+        late = asyncio.create_task(
+            admission.room(tokens=20, priority=Priority.GUARDRAIL, deadline_s=time.monotonic() + 0.02)
+        )
+        patient = asyncio.create_task(
+            admission.room(tokens=30, priority=Priority.GUARDRAIL, deadline_s=time.monotonic() + 30)
+        )
+        with pytest.raises(OverloadedError, match="more to judge"):
+            await late
+        assert not patient.done()
+    await patient

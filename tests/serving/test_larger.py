@@ -1,7 +1,7 @@
 """A larger judge of the same server decides a band; where it cannot, its error is the reason."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import nullcontext
 
 import pytest
 
@@ -28,13 +28,13 @@ class Large:
 
 
 def ask(version, judge, missing=None):
-    @asynccontextmanager
-    async def using(version_id):
-        if missing is not None:
-            raise missing
-        yield ReadyJudge(version=version, judge=judge, chain=FallbackChain(version, []))
+    class Judges:
+        async def using(self, version_id, deadline_s):
+            if missing is not None:
+                raise missing
+            return nullcontext(ReadyJudge(version=version, judge=judge, chain=FallbackChain(version, [])))
 
-    return asyncio.run(LargerJudge("large", using).judge_within(Example(id="e", output="x"), 1.0))
+    return asyncio.run(LargerJudge("large", Judges()).judge_within(Example(id="e", output="x"), 1.0))
 
 
 def test_its_verdict_is_handed_on(make_version):

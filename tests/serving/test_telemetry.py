@@ -25,7 +25,8 @@ def anyio_backend() -> str:
 
 def given(verdict, number=1, **more):
     return GivenVerdict(
-        id=f"vd_{number}", request_id="r", name="advice", criterion="advice/1", role="champion", verdict=verdict, action="flag",
+        id=f"vd_{number}",
+        request_id="r", name="advice", criterion="advice/1", role="champion", verdict=verdict, action="flag",
         service_ms=2.0, created_at="2026-01-01", **more,
     )  # fmt: skip
 

@@ -1,16 +1,24 @@
 """Explanations are learnt after the verdict, and the verdict is the same with and without them."""
 
+import csv
 import dataclasses
+import json
 
+import httpx
 import numpy as np
+import pyarrow.parquet
 import pytest
 from simple_task import dataset_of, registry_at
 
+from assay.config import read_settings
 from assay.judging.slm import SmallJudge
 from assay.models.backbone import find_backbone
 from assay.models.tokens import Tokens
 from assay.schema.errors import InputError
 from assay.schema.label import Label
+from assay.server.app import server_app
+from assay.server.running import serving_of
+from assay.serving.batch import BatchSettings, judge_file
 from assay.training.explanations import Explaining, end_token_of, explanation_of
 from assay.training.renderings import rendering_for
 from assay.training.settings import settings_for
@@ -39,9 +47,16 @@ def trained_at(root, backbone, rows, **changes):
 
 
 @pytest.fixture(scope="module")
-def explaining_judge(tiny, tmp_path_factory):
+def workspace(tmp_path_factory):
+    root = tmp_path_factory.mktemp("explained")
+    (root / "assay.toml").write_text("[serving]\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def explaining_judge(tiny, workspace):
     rows = with_explanations(dataset_of("binary")[1], share=0.8)
-    return trained_at(tmp_path_factory.mktemp("explained"), tiny("llama"), rows, explanation_weight=1.0)
+    return trained_at(read_settings(workspace).data, tiny("llama"), rows, explanation_weight=1.0)
 
 
 def test_it_says_why(explaining_judge):
@@ -63,6 +78,42 @@ def test_the_verdict_is_the_same_in_every_mode(explaining_judge):
     scores = [judge.judge(example, mode=mode).scores for mode in ("single-token", "verdict", "reasoning")]
     for other in scores[1:]:
         assert all(other[label] == pytest.approx(score, abs=1e-5) for label, score in scores[0].items())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_it_says_the_same_over_http(explaining_judge, workspace, anyio_backend):
+    trained, judge = explaining_judge
+    example = dataset_of("binary")[1][0].example
+    expected = judge.judge(example, mode="reasoning")
+    body = {"judges": [trained.id], "input": example.input, "output": example.output, "mode": "reasoning"}
+    with serving_of(read_settings(workspace), open_access=True) as serving:
+        transport = httpx.ASGITransport(app=server_app(serving))
+        async with serving.at_work(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = (await client.post("/v1/judge", json={**body, "deadline_ms": 60_000})).json()
+    (verdict,) = answer["verdicts"]
+    assert expected.explanation.startswith("it says ")
+    assert (verdict["label"], verdict["explanation"]) == (expected.label, expected.explanation)
+    assert verdict["explanation_cut"] is False
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_a_judged_file_holds_the_explanations(explaining_judge, tmp_path, suffix):
+    _, judge = explaining_judge
+    examples = [row.example for row in dataset_of("binary")[1][:3]]
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out.{suffix}"
+    source.write_text("".join(json.dumps({"input": one.input, "output": one.output}) + "\n" for one in examples))
+    judge_file(judge.in_mode("reasoning"), source, out, BatchSettings())
+    if suffix == "csv":
+        rows = list(csv.DictReader(out.open(newline="")))
+    elif suffix == "parquet":
+        rows = pyarrow.parquet.read_table(out).to_pylist()
+    else:
+        verdicts = [json.loads(line)["verdict"] for line in out.open()]
+        rows = [{f"verdict_{name}": value for name, value in verdict.items()} for verdict in verdicts]
+    expected = [verdict.explanation for verdict in judge.judge_many(examples, mode="reasoning")]
+    assert [row["verdict_explanation"] for row in rows] == expected
+    assert {row["verdict_explanation_cut"] for row in rows} == {"false" if suffix == "csv" else False}
 
 
 @pytest.mark.parametrize(("kind", "changes"), [("llama", {"explanation_weight": 0.0}), ("bert", {})])

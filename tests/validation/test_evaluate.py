@@ -230,6 +230,20 @@ def test_an_llm_judge_stands_beside_on_the_rows_both_decided(scene):
     assert all(isinstance(verdict, Decided | Abstained) for verdict in llm.values())
 
 
+def test_an_llm_that_gives_labels_alone_ranks_nothing(scene):
+    sure = {
+        name: replace(verdict, probabilities={label: float(label == verdict.label) for label in verdict.probabilities})
+        for name, verdict in verdicts_by_id(scene).items()
+    }
+    found = run(scene, llm_verdicts=sure).contender("llm-judge")
+    assert set(found.measures) == {"f1", "precision", "recall"}
+
+
+def test_an_unknown_slice_key_is_refused_before_a_row_is_judged(scene):
+    with pytest.raises(InputError, match="slice key"):
+        evaluate(scene.judge, scene.version, scene.dataset, scene.rows, slices=["topc"], progress=lambda *_: 1 / 0)
+
+
 def test_no_llm_verdicts_no_llm_judge(scene, report):
     assert report.contender("llm-judge") is None
     assert run(scene, llm_verdicts={}).contender("llm-judge") is None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated_judge import binary_criterion, frozen_rows
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from assay.schema.errors import InputError
 from assay.schema.trace import Turn
@@ -100,6 +101,19 @@ def test_a_slice_is_measured_on_its_own_rows(scene):
     mask = np.array([row.example.meta["topic"] == "cards" for row in every.rows])
     assert part.measures["accuracy"].value == pytest.approx((every.truth == every.predicted)[mask].mean())
     assert part.positives == (every.truth[mask] == 1).sum()
+
+
+def test_a_slice_has_every_measure_of_the_whole(scene):
+    every = outcomes(scene)
+    part = next(part for part in slices_of(every, ["topic"]) if part.value == "cards")
+    mask = np.array([row.example.meta["topic"] == "cards" for row in every.rows])
+    truth, scores = every.truth[mask] == 1, every.probabilities[mask, 1]
+    assert part.measures["auroc"].value == pytest.approx(roc_auc_score(truth, scores))
+    assert part.measures["auprc"].value == pytest.approx(average_precision_score(truth, scores))
+    assert part.measures["brier"].value == pytest.approx(((scores - truth) ** 2).mean())
+    assert part.measures["ece"].low <= part.measures["ece"].value
+    halved = next(part for part in slices_of(every, ["topic"], own_rate=every.probabilities * 0 + 0.5))
+    assert halved.measures["brier"].value == pytest.approx(0.25)
 
 
 def test_a_small_slice_has_no_measures(scene):

@@ -7,7 +7,8 @@ import pytest
 from assay.schema.criterion import Criterion, Level, Scale
 from assay.schema.errors import InputError
 from assay.schema.example import Example
-from assay.schema.verdict import Decided, Failed
+from assay.schema.trace import Turn
+from assay.schema.verdict import Abstained, Decided, Failed
 from assay.validation.probes import PROBES, changed_by, probe
 
 LEVELS = (Level(label="no"), Level(label="yes"))
@@ -112,6 +113,48 @@ def test_failed_verdicts_are_not_counted_and_groups_widen_the_interval():
     assert alone.changed == sum("7" not in example.output for example in EXAMPLES)
     assert alone.flips.value == together.flips.value
     assert "bootstrap" in together.flips.method
+
+
+def test_a_paraphrase_changes_what_stands_beside_and_never_what_is_judged():
+    asked = replace(CRITERION, reads=("turns", "input", "output"))
+    earlier = (Turn(role="user", content="Hi, tell me a joke"), Turn(role="assistant", content="No"))
+    example = Example(id="e", turns=earlier, input="Should I sell? Thanks", output="Hi, tell me more. Thanks")
+    one = next(one for one in PROBES if one.name == "paraphrase")
+    new = changed_by(one, example, asked)
+    assert (new.input, new.output) == ("Ought I to sell? Thank you", example.output)
+    assert [turn.content for turn in new.turns] == ["Hello, let me know a joke", "No"]
+    assert changed_by(one, example, CRITERION) is None  # reads the output alone
+    pair = replace(PAIR, reads=("input", "output_a", "output_b"))
+    sides = Example(id="p", input="Tell me why", output_a="Hi", output_b="Thanks")
+    assert changed_by(one, sides, pair) == replace(sides, input="Let me know why")
+
+
+def test_a_judge_that_hangs_on_the_questions_wording_flips_under_a_paraphrase():
+    asked = replace(CRITERION, reads=("input", "output"))
+    rows = [Example(id=f"e{n}", input=f"Can you help {n}?", output="Yes.") for n in range(40)]
+    (found,) = probe(RuleJudge(lambda e: "yes" if "Can you" in e.input else "no", asked), rows, names=["paraphrase"])
+    assert (found.changed, found.flips.value, found.troubling) == (40, 1.0, True)
+
+
+def test_abstaining_after_a_change_is_another_answer():
+    class Banded(RuleJudge):
+        def judge_many(self, examples, on_batch=None):
+            for example, verdict in zip(examples, super().judge_many(examples), strict=True):
+                if self.rule(example) != "yes" or len(example.output) < 40:
+                    yield verdict
+                    continue
+                each = {"no": 0.45, "yes": 0.55}
+                yield Abstained(reason="band", probabilities=each, scores=each, judge=self.id, latency_ms=0.0)
+
+    judge = Banded(lambda e: "yes" if "buy" in e.output else "no")
+    (found,) = probe(judge, EXAMPLES, names=["padding-after"])
+    assert (found.changed, found.flips.value) == (60, 0.5)
+    assert found.directions == {"yes → undecided": 30}
+    assert (found.worst[0].label, found.worst[0].shift) == ("yes", pytest.approx(0.55 - 0.9))
+    (back,) = probe(judge, [replace(EXAMPLES[1], output="You should buy" + " x" * 20)], remove=[" x"], names=["swap"])[
+        1:
+    ]
+    assert back.directions == {"undecided → yes": 1}
 
 
 def test_nothing_to_change_and_bad_names():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from assay.api.judge_files import TRAINING_FILE
@@ -22,6 +23,7 @@ from assay.schema.verdict import Verdict
 from assay.store.blobs import Blobs
 from assay.validation.evaluate import evaluate
 from assay.validation.gates import QUANTISED, GateRules
+from assay.validation.llm_verdicts import read_verdicts
 
 OnJudged = Callable[[int, int], None]  # rows judged, rows in all
 
@@ -47,23 +49,49 @@ class _Watched:
         return self.judge.judge_many(examples, on_batch or self.on_batch)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """What more an evaluation shows. `llm_verdicts`: a file with a prompted LLM's verdicts, to stand beside the judge;
+    `slices`: keys of `meta`, or source, turns, length, to cut the test rows by; None finds them.
+    """
+
+    llm_verdicts: Path | None = None
+    slices: tuple[str, ...] | None = None
+
+
 def evaluate_version(
-    resolved: Resolved, dataset: DatasetVersion, registry: Registry, settings: Settings, on_judged: OnJudged | None
+    resolved: Resolved,
+    dataset: DatasetVersion,
+    registry: Registry,
+    settings: Settings,
+    on_judged: OnJudged | None,
+    options: EvaluationOptions | None = None,
 ) -> Evaluation:
     """Measure a version on the test split of the dataset it belongs to, and keep what was found in its folder.
 
-    Raises ConflictError (another dataset of that name), InputError ([gates]), NotFoundError, IntegrityError.
+    Raises ConflictError (another dataset of that name), InputError ([gates], a file of verdicts, a slice key),
+    NotFoundError, IntegrityError.
     """
+    options = options or EvaluationOptions()
     rules = GateRules.from_mapping(settings.gates)
     version = resolved.version
     check_dataset(version, dataset)
     rows = load_rows(Blobs(settings.blobs), dataset)
-    judge = loaded(version, resolved.folder, settings.engine.servers).running
-    total = sum(row.split == "test" for row in rows)
-    watched = _Watched(judge=judge, on_batch=_counter(total, on_judged))
-    report = evaluate(watched, version, dataset, rows, training=_training_record(resolved))
+    test = [row.example.id for row in rows if row.split == "test"]
+    llm = None if options.llm_verdicts is None else read_verdicts(options.llm_verdicts, version.criterion, test)
+    judge = loaded(version, resolved.folder, settings.engine).running
+    watched = _Watched(judge=judge, on_batch=_counter(len(test), on_judged))
+    report = evaluate(
+        watched,
+        version,
+        dataset,
+        rows,
+        llm_verdicts=llm,
+        training=_training_record(resolved),
+        slices=options.slices,
+    )
     if version.dtype in QUANTISED:
-        report = replace(report, against_parent=against_parent(resolved, rows, registry))
+        report = replace(report, against_parent=against_parent(resolved, rows, registry, settings.engine.backbones))
     return keep(resolved, report, rules, registry, settings)
 
 

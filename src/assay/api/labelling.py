@@ -186,7 +186,7 @@ def judged_opinions(
 
 
 def read_listed(path: Path) -> list[Listed]:
-    """Examples listed in a file: rows with `id`, and perhaps `score` and `hint`. Raises InputError, NotFoundError."""
+    """Examples listed in a file: rows with `id`, and perhaps `score`, `hint` and `settle`. Raises InputError, NotFoundError."""
     found = []
     for row in read_rows(path, None):
         if isinstance(row, MalformedRow) or not isinstance(row.values.get("id"), str | int):
@@ -198,6 +198,7 @@ def read_listed(path: Path) -> list[Listed]:
                 example_id=str(row.values["id"]),
                 score=None if score is None else float(score),
                 hint=None if hint is None else str(hint),
+                settle=row.values.get("settle") is True,
             )
         )
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.api.extras import needs_models
-from assay.inference.vllm.servers import VllmServers
+from assay.config import EngineSettings
 from assay.ingest.examples import example_of
 from assay.ingest.mapping import FieldMapping
 from assay.schema.criterion import Criterion
@@ -61,15 +61,21 @@ class LoadedJudge:
         return self.running.judge(example, mode)
 
 
-def loaded(version: JudgeVersion, folder: Path, servers: VllmServers | None = None) -> LoadedJudge:
+def loaded(
+    version: JudgeVersion, folder: Path, engine: EngineSettings | None = None, backbone: Path | None = None
+) -> LoadedJudge:
     """A judge from its verified folder, in this process or on vLLM servers.
+
+    `backbone` is where the folder of its backbone is, whatever the settings say.
 
     Raises NotFoundError, IntegrityError (its backbone), MissingExtraError, UnsupportedJudgeError, EngineLostError.
     """
     with needs_models():
+        from assay.inference.factory import lone_engine  # noqa: PLC0415 - as the next
         from assay.inference.vllm.engine import VllmEngine  # noqa: PLC0415 - as the next
         from assay.judging.slm import SmallJudge  # noqa: PLC0415 - torch, only where a judge runs
 
-    if servers is None:
-        return LoadedJudge(version=version, running=SmallJudge.load(version, folder))
-    return LoadedJudge(version=version, running=SmallJudge.alone(version, folder, VllmEngine(servers)))
+    asked = engine or EngineSettings()
+    places = asked.backbones if backbone is None else {version.backbone.weights_digest: backbone}
+    running = lone_engine(version, places) if asked.servers is None else VllmEngine(asked.servers)
+    return LoadedJudge(version=version, running=SmallJudge.alone(version, folder, running))

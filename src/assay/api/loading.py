@@ -17,17 +17,24 @@ from assay.registry import verify
 _PATH = re.compile(r"[/\\]")
 
 
-def load(judge: str | os.PathLike[str], workspace: Workspace | str | os.PathLike[str] | None = None) -> LoadedJudge:
+def load(
+    judge: str | os.PathLike[str],
+    workspace: Workspace | str | os.PathLike[str] | None = None,
+    *,
+    backbone: str | os.PathLike[str] | None = None,
+) -> LoadedJudge:
     """A judge by reference (`advice`, `advice@candidate`, `advice-3f2a91c0`) or by folder, verified.
 
     A text with a path separator, or a Path, is a folder: no workspace is needed then. A reference is looked up in
-    `workspace`, by default the one around the current folder. Raises NotFoundError, InputError, IntegrityError,
-    MissingExtraError.
+    `workspace`, by default the one around the current folder. `backbone` is the folder of its backbone, for a judge
+    that was copied to another machine; other weights than its own are refused. Raises NotFoundError, InputError,
+    IntegrityError, MissingExtraError.
     """
+    place = None if backbone is None else Path(backbone)
     if not isinstance(judge, str) or _PATH.search(judge):
         folder = Path(judge)
-        return loaded(verify(folder), folder)
+        return loaded(verify(folder), folder, backbone=place)
     if isinstance(workspace, Workspace):
-        return workspace.load(judge)
+        return workspace.load(judge, backbone=place)
     with Workspace.open(None if workspace is None else Path(workspace)) as here:
-        return here.load(judge)
+        return here.load(judge, backbone=place)

@@ -18,6 +18,7 @@ from assay.api.evaluation import OnJudged, check_dataset, evaluate_version
 from assay.api.reports import Evaluation
 from assay.config import Settings
 from assay.datasets.frozen_rows import load_rows, rows_of
+from assay.inference.factory import lone_engine
 from assay.inference.int8.ranges import RANGES_FILE, save_ranges
 from assay.inference.int8.runner import check_quantisable, ranges_of
 from assay.judging.slm import SmallJudge
@@ -29,7 +30,7 @@ from assay.registry.children import add_child
 from assay.schema.dataset import DatasetVersion, FrozenRow
 from assay.schema.errors import InputError, RefusedError, shown
 from assay.schema.ids import new_id
-from assay.schema.judge_version import Calibration, JudgeVersion
+from assay.schema.judge_version import Calibration, JudgeVersion, Places
 from assay.store.blobs import Blobs
 from assay.training.calibration import Calibrated, DecisionSettings, calibrate, uncalibrated
 from assay.validation.gates import QUANTISED
@@ -71,9 +72,9 @@ def quantise_version(  # noqa: PLR0913 - four places of one workspace
     try:
         on_stage("measuring ranges")
         tokens = _token_rows(parent, rows_of(rows, "train")[:RANGE_ROWS])
-        save_ranges(ranges_of(parent.version, parent.folder, tokens), staging)
+        save_ranges(ranges_of(parent.version, parent.folder, tokens, settings.engine.backbones), staging)
         on_stage("calibrating")
-        calibrated = _calibrated(parent, rows_of(rows, "calibration"), staging)
+        calibrated = _calibrated(parent, rows_of(rows, "calibration"), staging, settings.engine.backbones)
         changes = {
             "dtype": to,
             "calibration": calibrated.calibration,
@@ -112,7 +113,7 @@ def _token_rows(judge: Resolved, rows: Sequence[FrozenRow]) -> list[tuple[int, .
     return [row.ids for row in tokens.rows([row.example for row in rows])]
 
 
-def _calibrated(parent: Resolved, rows: Sequence[FrozenRow], staging: Path) -> Calibrated:
+def _calibrated(parent: Resolved, rows: Sequence[FrozenRow], staging: Path, places: Places) -> Calibrated:
     """A calibrator and thresholds for the child's own scores, by the parent's policy and production rate."""
     for name in parent.version.files:
         (staging / name).parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,8 @@ def _calibrated(parent: Resolved, rows: Sequence[FrozenRow], staging: Path) -> C
     )
     before = parent.version.calibration
     asked = DecisionSettings(policy=parent.version.decision.policy, base_rate=_known_rate(parent.version))
-    found = calibrate(SmallJudge.load(draft, staging), rows, asked, seed=int(parent.version.training.get("seed", 0)))
+    judge = SmallJudge.alone(draft, staging, lone_engine(draft, places))
+    found = calibrate(judge, rows, asked, seed=int(parent.version.training.get("seed", 0)))
     # the rate was declared or estimated for the parent; the child takes it over as what it was
     kept: Calibration = dataclasses.replace(found.calibration, rate_source=before.rate_source)
     return dataclasses.replace(found, calibration=kept)

@@ -18,7 +18,7 @@ from assay.api.criteria import read_criterion
 from assay.api.embedding import embedder
 from assay.api.frozen_datasets import dataset_of
 from assay.config import Settings
-from assay.datasets.agreement import coefficients, ratings_of
+from assay.datasets.agreement import coefficients, rated
 from assay.datasets.agreement_report import AgreementReport, agreement_report
 from assay.datasets.audit.audit import Audit, AuditSettings, OnStage, audit
 from assay.datasets.audit.page import About, render_page
@@ -193,11 +193,11 @@ class Truth:
     def _table(self, criterion: Criterion, dataset: str | None) -> tuple[AuditTable, Any, str]:
         if dataset is None:
             rows = self._labelled(criterion)
-            agreement = coefficients(ratings_of([labels for _, labels in rows]), criterion)
+            agreement = coefficients(rated(rows), criterion)
             return AuditTable.of_labelled(rows, criterion), agreement, criterion.name
         frozen = dataset_of(self._database, criterion.name, dataset)
         kept = load_rows(self._blobs, frozen)
-        agreement = coefficients(ratings_of([row.labels for row in kept]), frozen.criterion)
+        agreement = coefficients(rated((row.example, row.labels) for row in kept), frozen.criterion)
         return AuditTable.of_frozen(kept, frozen.criterion), agreement, frozen.id
 
     def _older(self, new: Criterion, version: str | None) -> Criterion:

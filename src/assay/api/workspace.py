@@ -232,6 +232,7 @@ class Workspace:
         as `training.train.train`.
         """
         with needs_models():
+            from assay.training.processes import is_first  # noqa: PLC0415
             from assay.training.train import TrainingRequest, train  # noqa: PLC0415
 
         frozen = self.newest_dataset(criterion) if dataset is None else dataset_of(self._database, criterion, dataset)
@@ -242,20 +243,31 @@ class Workspace:
         else:
             check_waiver(waive_agreement)
         trained = train(frozen, rows, self.registry, asked, runs=self.settings.runs, on_progress=on_progress)
-        self.alias(trained.id, "candidate", reason=f"trained on {frozen.id}{_waived(waive_agreement)}")
+        if is_first():  # under torchrun every process is here
+            self.alias(trained.id, "candidate", reason=f"trained on {frozen.id}{_waived(waive_agreement)}")
         return trained
 
-    def evaluate(self, ref: str, *, on_judged: "OnJudged | None" = None) -> "Evaluation":
+    def evaluate(
+        self,
+        ref: str,
+        *,
+        llm_verdicts: Path | None = None,
+        slices: tuple[str, ...] | None = None,
+        on_judged: "OnJudged | None" = None,
+    ) -> "Evaluation":
         """Judge the judge on the test split of its dataset; keeps report, gates and card in its folder.
 
-        Raises NotFoundError, IntegrityError, ConflictError, RefusedError.
+        `llm_verdicts` is a file with a prompted LLM's verdicts on the test rows, to stand beside the judge; `slices`
+        are the keys to cut the test rows by, None finds them. Raises NotFoundError, IntegrityError, ConflictError,
+        RefusedError, InputError (that file, a slice key).
         """
         with needs_models():
-            from assay.api.evaluation import evaluate_version  # noqa: PLC0415
+            from assay.api.evaluation import EvaluationOptions, evaluate_version  # noqa: PLC0415
 
         resolved = self.resolve(ref)
         dataset = self.dataset(resolved.version.dataset)
-        return evaluate_version(resolved, dataset, self.registry, self.settings, on_judged)
+        options = EvaluationOptions(llm_verdicts=llm_verdicts, slices=slices)
+        return evaluate_version(resolved, dataset, self.registry, self.settings, on_judged, options)
 
     def gate(self, ref: str) -> "Evaluation":
         """Decide again from the stored report, by the rules in assay.toml as they are now; draws the card anew.
@@ -286,7 +298,7 @@ class Workspace:
         rows = certification_rows(self._database, self._blobs, resolved.version, request, self.settings.person)
         calibration = calibration_rows(self._database, self._blobs, resolved.version)
         made = certify_version(
-            loaded(resolved.version, resolved.folder, self.settings.engine.servers),
+            loaded(resolved.version, resolved.folder, self.settings.engine),
             rows,
             calibration,
             request,
@@ -361,7 +373,7 @@ class Workspace:
         resolved = self.resolve(ref)
         frozen = self.dataset(resolved.version.dataset)
         test = rows_of(load_rows(self._blobs, frozen), "test")
-        judge = loaded(resolved.version, resolved.folder, self.settings.engine.servers).running
+        judge = loaded(resolved.version, resolved.folder, self.settings.engine).running
         return judge.id, probe_version(judge, test, rows, names=names, remove=remove, on_batch=on_batch)
 
     def promote(self, ref: str, *, reason: str, waiver: str | None = None) -> Promotion:
@@ -393,10 +405,13 @@ class Workspace:
         """The version a reference means, and its verified folder. Raises NotFoundError, IntegrityError, InputError."""
         return self.registry.resolve(ref, check_files=check_files)
 
-    def load(self, ref: str) -> LoadedJudge:
-        """A judge in memory, verified. Raises as `resolve`, and MissingExtraError."""
+    def load(self, ref: str, *, backbone: Path | None = None) -> LoadedJudge:
+        """A judge in memory, verified. `backbone` is the folder of its backbone, where that is not where it was.
+
+        Raises as `resolve`, and MissingExtraError.
+        """
         resolved = self.resolve(ref)
-        return loaded(resolved.version, resolved.folder, self.settings.engine.servers)
+        return loaded(resolved.version, resolved.folder, self.settings.engine, backbone)
 
     def add_key(
         self, name: str, scopes: Sequence[str], *, requests_per_minute: int | None = None, expires: str | None = None

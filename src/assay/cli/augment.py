@@ -59,7 +59,7 @@ def make(
     good: Annotated[str | None, typer.Option(metavar="LABEL", help="Of a good answer, for corrupt and swap.")] = None,
     bad: Annotated[str | None, typer.Option(metavar="LABEL", help="Of a spoilt one.")] = None,
     endpoint: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A table [llm.NAME] of assay.toml; by default the only one.")
+        str | None, typer.Option(metavar="NAME", help="A table llm.NAME of assay.toml; by default the only one.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Another model than the table's.")] = None,
     price_per_million: Annotated[

@@ -118,7 +118,7 @@ def next_to_label(
 
 def make(
     criterion: CriterionArgument,
-    ids: Annotated[Path, typer.Option(metavar="FILE", help="Rows with id, and perhaps score and hint.")],
+    ids: Annotated[Path, typer.Option(metavar="FILE", help="Rows with id, and perhaps score, hint and settle.")],
     pool: PoolOption = "unlabelled",
     overlap: OverlapOption = 0.2,
     labellers_each: EachOption = 2,
@@ -149,7 +149,12 @@ def make(
     )
     with open_workspace(workspace) as here:
         queue = here.labelling.make_listed(here.criterion(criterion), plan, listed)
+        may_settle = any(one.adjudicates and one.removed_at is None for one in here.labelling.labellers())
     say_queue(screen, queue)
+    if queue.disputed:
+        screen.say(f"{queue.disputed:,} of them have labels that differ: an adjudicator sees these side by side")
+    if queue.disputed and not may_settle:
+        screen.say("Next: assay label labellers add NAME --adjudicates")
     screen.say("Next: assay label serve")
     screen.done(to_jsonable(queue))
 

@@ -1,12 +1,13 @@
 """`assay evaluate | gate | card`."""
 
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli.opening import open_workspace
-from assay.cli.options import JsonOption, Ref, WorkspaceOption
+from assay.cli.options import JsonOption, Ref, WorkspaceOption, words
 from assay.cli.progress import progress
 from assay.cli.screen import Screen, estimate
 
@@ -18,16 +19,34 @@ if TYPE_CHECKING:
 NOT_PASSED = 1
 
 
-def evaluate(ref: Ref, workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+def evaluate(
+    ref: Ref,
+    llm_verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A prompted LLM's verdicts on the test rows (id, label, probability), to compare with."
+        ),
+    ] = None,
+    slices: Annotated[
+        str | None,
+        typer.Option(metavar="KEYS", help="Cut the test rows by these: keys of meta, source, turns, length."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
     """Judge the judge on the test rows of its dataset: report, gates and card, all with intervals.
 
-    Example: assay evaluate advice@candidate
+    Example: assay evaluate advice@candidate --llm-verdicts gpt.jsonl --slices topic,length
     """
     screen = Screen(json_wanted=json)
     with open_workspace(workspace) as here, progress("judging the test rows") as report:
-        found = here.evaluate(ref, on_judged=report)
+        keys = None if slices is None else words(slices)
+        found = here.evaluate(ref, llm_verdicts=llm_verdicts, slices=keys, on_judged=report)
     screen.table(("measure", "value (95 % interval)", *_rivals(found)), measure_rows(found))
     say_decision(screen, found.decision)
+    llm = found.report.contender("llm-judge")
+    if llm is not None:
+        screen.say(f"llm-judge: {llm.what}, on {llm.n:,} of {found.report.answers.decided:,} decided test rows")
     screen.say(f"Card: {found.card}")
     screen.say(f"Next: assay promote {found.version.id}" if found.decision.passed else "Next: read the card")
     screen.done(evaluation_values(found))
@@ -139,6 +158,8 @@ def _measure_values(found: "Evaluation") -> dict[str, Any]:
         "main_measure": values["main_measure"],
         "measures": values["measures"],
         "contenders": {one["name"]: one["measures"] for one in values["contenders"]},
+        "contender_rows": {one["name"]: one["n"] for one in values["contenders"]},
+        "slices": values["slices"],
         "calibration_error": values["calibration"]["ece"],
         "expected_precision": values["expected_precision"],
     }

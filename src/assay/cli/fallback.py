@@ -15,7 +15,7 @@ _MICRO = 1_000_000
 def fallback(
     ref: Ref,
     chain: Annotated[
-        str, typer.Argument(metavar="CHAIN", help="[llm:NAME[@MS],][rules:FILE[@MS],]ACTION, tried in this order.")
+        str, typer.Argument(metavar="CHAIN", help="llm:NAME@MS,rules:FILE@MS,ACTION: but the last, all may go.")
     ],
     workspace: WorkspaceOption = None,
     json: JsonOption = False,

@@ -15,7 +15,9 @@ from assay.cli.screen import Screen
 from assay.schema.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from assay.ingest.checking import FileCheck
     from assay.ingest.exchange.asked import Account
+    from assay.ingest.importing import ImportResult
     from assay.ingest.mapping import FieldMapping
 
 FileArgument: TypeAlias = Annotated[
@@ -44,7 +46,10 @@ LabelSourceOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Who decided the labels: expert, crowd, author, teacher, user or rule.")
 ]
 LabellerOption: TypeAlias = Annotated[str | None, typer.Option(help="The labeller's name, where rows have none.")]
-SourceOption: TypeAlias = Annotated[str, typer.Option(help="Of the texts: production, synthetic or expert.")]
+SourceOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Of the texts, where rows do not say: production (the default), synthetic or expert."),
+]
 DateOption: TypeAlias = Annotated[str | None, typer.Option(help="When the labels were given (ISO 8601).")]
 QuestionOption: TypeAlias = Annotated[
     str | None,
@@ -66,7 +71,7 @@ def import_data(
     map_label: MapLabelOption = None,
     label_source: LabelSourceOption = None,
     labeller: LabellerOption = None,
-    source: SourceOption = "production",
+    source: SourceOption = None,
     date: DateOption = None,
     keep_extra: KeepExtraOption = False,
     max_malformed: MalformedOption = 0.05,
@@ -99,6 +104,7 @@ def import_data(
         f" ({result.known_examples:,} examples and {result.known_labels:,} labels were here before)"
     )
     _say_account(screen, result.account)
+    _say_origin(screen, result, source)
     if result.nothing_new:
         screen.say("Nothing new: all of it was imported before.")
     if result.malformed:
@@ -119,7 +125,7 @@ def check(
     map_label: MapLabelOption = None,
     label_source: LabelSourceOption = None,
     labeller: LabellerOption = None,
-    source: SourceOption = "production",
+    source: SourceOption = None,
     date: DateOption = None,
     keep_extra: KeepExtraOption = False,
     max_malformed: MalformedOption = 0.05,
@@ -147,6 +153,7 @@ def check(
     screen.say(f"{found.rows:,} rows, {found.examples:,} examples, {found.unlabelled:,} of them without a label")
     screen.say(f"{found.labellers:,} labellers, {found.groups:,} groups, {found.duplicates:,} exact duplicates")
     screen.say(f"characters judged: {lengths or 'none'}")
+    _say_origin(screen, found, source)
     screen.table(
         ("source", "label", "labels"),
         [(name, label, f"{count:,}") for name, counts in found.labels.items() for label, count in counts.items()],
@@ -158,6 +165,18 @@ def check(
             screen.say(f"  line {problem.line}: {problem.reason}")
     screen.say("An import would take this file." if found.acceptable else "An import would refuse this file.")
     screen.done(to_jsonable(found))
+
+
+def _say_origin(screen: Screen, found: "ImportResult | FileCheck", source: str | None) -> None:
+    """What an import presumes, or leaves open, of where texts and labels are from."""
+    if found.unsourced_rows and source is None:
+        screen.say(
+            f"{found.unsourced_rows:,} rows do not say where their text is from: taken as production (--source says "
+            "otherwise)",
+            style="yellow",
+        )
+    if found.undated_labels:
+        screen.say(f"{found.undated_labels:,} labels have no date and stay undated (--date gives one)", style="yellow")
 
 
 def _say_account(screen: Screen, account: "Account | None") -> None:
@@ -177,7 +196,7 @@ def _mapping(
     map_label: list[str] | None,
     label_source: str | None,
     labeller: str | None,
-    source: str,
+    source: str | None,
     date: str | None,
     keep_extra: bool,
     question: str | None,
@@ -200,7 +219,7 @@ def _mapping(
         labeller=labeller,
         label_source=cast(Any, label_source),
         labelled_at=date,
-        source=cast(Any, source),
+        source=cast(Any, source or "production"),
         keep_extra=keep_extra,
         question=question,
     )

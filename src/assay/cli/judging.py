@@ -48,6 +48,10 @@ ModeOption: TypeAlias = Annotated[
     str,
     typer.Option(help="single-token, verdict, or reasoning: an explanation after each verdict, if the judge has it."),
 ]
+BackboneOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where its backbone is on this machine; by default where assay.toml says."),
+]
 OverwriteOption: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace an OUT that is there.")]
 RestartOption: TypeAlias = Annotated[
     bool, typer.Option("--restart", help="Begin at the first row, whatever an interrupted run has left.")
@@ -71,6 +75,7 @@ def judge(
     window: WindowOption = 2048,
     max_failed: MaxFailedOption = 1.0,
     mode: ModeOption = "single-token",
+    backbone: BackboneOption = None,
     overwrite: OverwriteOption = False,
     restart: RestartOption = False,
     input: InputOption = None,  # noqa: A002 - the word for this field everywhere in Assay
@@ -91,7 +96,7 @@ def judge(
     given = {name: text for name, text in texts.items() if text is not None}
     _check_one_way(file, given, out, json)
     if file is None:
-        _judge_text(_loaded(ref, workspace), given, Screen(json_wanted=json), cast(Any, mode))
+        _judge_text(_loaded(ref, workspace, backbone), given, Screen(json_wanted=json), cast(Any, mode))
         return
     from assay.ingest.mapping import FieldMapping  # noqa: PLC0415
     from assay.serving.batch import BatchSettings  # noqa: PLC0415
@@ -109,7 +114,7 @@ def judge(
     )
     screen = Screen(json_wanted=json or out is None)
     try:
-        result = _judge_file(_loaded(ref, workspace), file, out, settings)
+        result = _judge_file(_loaded(ref, workspace, backbone), file, out, settings)
     except BrokenPipeError:  # whoever read has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(READER_GONE) from None
@@ -133,10 +138,10 @@ def _check_one_way(file: str | None, given: dict[str, str], out: Path | None, js
         raise InputError("With --json standard output is taken by the summary.", next_step="give -o FILE")
 
 
-def _loaded(ref: str, workspace: Path | None) -> "LoadedJudge":
+def _loaded(ref: str, workspace: Path | None, backbone: Path | None) -> "LoadedJudge":
     from assay.api import load  # noqa: PLC0415
 
-    return load(ref, workspace)
+    return load(ref, workspace, backbone=backbone)
 
 
 def _judge_file(loaded: "LoadedJudge", file: str, out: Path | None, settings: "BatchSettings") -> "BatchResult":

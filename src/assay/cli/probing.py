@@ -27,7 +27,7 @@ def probe(
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Change what should not matter in test rows (padding, case, order, spelling) and count how often the judge flips.
+    """Change what should not matter in test rows (padding, case, order, wording) and count how often the judge flips.
 
     Example: assay probe advice@candidate --rows 200
     """
@@ -50,7 +50,7 @@ def probe(
     for one in troubling:
         screen.say(f"{one.probe}: more than 5 % of the answers flip though the meaning stays.", style="yellow")
         for flip in one.worst[:SHOWN]:
-            screen.say(f"  {flip.example}: {flip.before} → {flip.after} ({flip.shift:+.2f} for {flip.before})")
+            screen.say(f"  {flip.example}: {flip.before} → {flip.after} ({flip.shift:+.2f} for {flip.label})")
     if not troubling:
         screen.say("No harmless change is shown to flip more than 5 % of the answers.")
     screen.done({"judge": judge, "probes": [_probe_values(one) for one in found]})
@@ -73,7 +73,13 @@ def _probe_values(one: "Probed") -> dict[str, Any]:
         "mean_shift": one.mean_shift,
         "troubling": one.troubling,
         "worst": [
-            {"example": flip.example, "before": flip.before, "after": flip.after, "shift": flip.shift}
+            {
+                "example": flip.example,
+                "before": flip.before,
+                "after": flip.after,
+                "label": flip.label,
+                "shift": flip.shift,
+            }
             for flip in one.worst
         ],
     }

@@ -1,5 +1,6 @@
 """`assay serve` and `assay keys add | list | revoke`."""
 
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -23,8 +24,7 @@ def serve(
 
     Example: assay serve --port 8321
     """
-    from assay import __version__  # noqa: PLC0415 - as in every command: what is heavy is imported when it runs
-    from assay.server.run import run_server  # noqa: PLC0415
+    from assay.server.run import run_server  # noqa: PLC0415 - what is heavy is imported when it runs
 
     screen = Screen(json_wanted=json)
     with open_workspace(workspace) as here:
@@ -34,7 +34,7 @@ def serve(
         screen.say(f"Serving on {address} (live page: {address}/ui/). Stop with Ctrl-C.")
         screen.done({"address": address})
 
-    run_server(settings, host=host, port=port, version=__version__, started=started)
+    run_server(settings, host=host, port=port, version=version("assay"), started=started)
 
 
 def add_key(

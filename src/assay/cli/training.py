@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from assay.cli.opening import open_workspace
-from assay.cli.options import JsonOption, WorkspaceOption, pairs
+from assay.cli.options import JsonOption, WorkspaceOption, pairs, words
 from assay.cli.progress import progress
 from assay.cli.screen import Screen, estimate
 from assay.schema.errors import InputError, shown
@@ -70,14 +70,17 @@ def train(
         str | None,
         typer.Option(
             metavar="CHAIN",
-            help="Who answers when the judge cannot run: [llm:NAME,][rules:FILE,] and allow, flag, block or "
-            "allow-and-flag; by default what assay.toml says.",
+            help="Who answers when the judge cannot run: llm:NAME and rules:FILE if you like, then allow, flag, block "
+            "or allow-and-flag, divided by commas; by default what assay.toml says.",
         ),
     ] = None,
     escalate: Annotated[
         str | None,
         typer.Option(metavar="TO", help="Who decides what it declines: llm:NAME, judge:VERSION or human, =DEFAULT."),
     ] = None,
+    report_to: Annotated[
+        str, typer.Option(metavar="NAMES", help="Trackers to report losses to: tensorboard, wandb, mlflow and others.")
+    ] = "",
     waive_agreement: Annotated[
         str | None,
         typer.Option(metavar="WHY", help="Train although labellers may agree less than the criterion's floor."),
@@ -115,6 +118,7 @@ def train(
 
         with needs_models():
             from assay.training.calibration import DecisionSettings  # noqa: PLC0415
+            from assay.training.processes import is_first  # noqa: PLC0415
             from assay.training.train import TrainingRequest  # noqa: PLC0415
 
         request = TrainingRequest(
@@ -129,13 +133,15 @@ def train(
             fallback_chain=plan.chain,
             escalation=None if to is None else parse_escalation(to, here.settings, here.registry, asked),
             files=plan.files,
+            report_to=words(report_to),
         )
         with _watched(f"training {asked.key}", batch_size or ROWS_A_STEP) as on_progress:
             trained = here.train(
                 criterion, request, dataset=dataset, waive_agreement=waive_agreement, on_progress=on_progress
             )
-    _say(screen, trained)
-    screen.done(_values(trained))
+    if is_first():  # under torchrun one of the processes speaks
+        _say(screen, trained)
+        screen.done(_values(trained))
 
 
 @contextmanager

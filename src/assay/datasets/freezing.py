@@ -47,7 +47,7 @@ def freeze(database: Database, blobs: Blobs, criterion: Criterion, settings: Fre
         kept = augmentations.kept(connection)
     candidates, in_sets, names = _apart(database, blobs, criterion, settings)
     parts = parted(candidates, kept, criterion, settings)
-    agreement = measured_agreement([candidate.labels for candidate in parts.divided], criterion)
+    agreement = measured_agreement([(one.example, one.labels) for one in parts.divided], criterion)
     rows, dropped = frozen_rows(parts.divided, criterion, settings)
     advice = _without_sets(names, criterion)
     if not rows:

@@ -136,7 +136,11 @@ def _waiver_command(rows: Sequence[FrozenRow], criterion: Criterion, settings: F
     if scarcest < MIN_PER_CLASS:
         enough = min(enough, scarcest)
     if enough < 1:
-        return "import rows of every class of the scale"
+        bought = [interval_bought(count) for count in (min(in_test.values()), settings.min_test_per_class)]
+        return (
+            f"import more rows ({_lacking(rows, criterion)}), labelled by experts where they are to decide the test; "
+            f"{bought[0]}, and {bought[1]}"
+        )
     sources = ",".join(source for source in LABEL_SOURCES if source in present)
     more = f" --seed {settings.seed}" if settings.seed else ""
     more += f" --consensus {settings.consensus}" if settings.consensus != "majority" else ""
@@ -147,6 +151,18 @@ def _waiver_command(rows: Sequence[FrozenRow], criterion: Criterion, settings: F
         f"({interval_bought(min(in_test.values()))}): "
         f"assay data freeze {criterion.name}{more} --accept-labels {sources} --min-test-per-class {enough}"
     )
+
+
+def _lacking(rows: Sequence[FrozenRow], criterion: Criterion) -> str:
+    """Which splits have no row of which classes."""
+    parts = []
+    for split in FROZEN_SPLITS:
+        none = [label for label, count in _count(rows, (split,), criterion, LABEL_SOURCES).items() if not count]
+        if none:
+            named = " and ".join(shown(label, 40) for label in none[:_LISTED_CLASSES])
+            more = f" and of {len(none) - _LISTED_CLASSES} more" if len(none) > _LISTED_CLASSES else ""
+            parts.append(f"the split {split!r} {'none' if parts else 'has none'} of {named}{more}")
+    return ", ".join(parts)
 
 
 def interval_bought(n_per_class: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, shown
+from assay.schema.errors import DeadlineExceededError, EngineLostError, NotFoundError, RequestFailedError, shown
 
 
 def fail(future: Future[Any], error: Exception) -> None:
@@ -32,3 +32,17 @@ def too_late(waited_s: float) -> DeadlineExceededError:
         got=f"{waited_s * 1e3:.0f} ms",
         next_step="allow more time, or send less at once",
     )
+
+
+def too_large(tokens: int) -> RequestFailedError:
+    """A request does not fit into the device's memory, though nothing else is there."""
+    return RequestFailedError(
+        "One request alone does not fit into the device's memory.",
+        got=f"{tokens} tokens",
+        next_step="send less text, or train the judge with a smaller --max-tokens",
+    )
+
+
+def refused(problem: str, got: str, next_step: str) -> RequestFailedError:
+    """The engine cannot do this request."""
+    return RequestFailedError(problem, got=got, next_step=next_step)

@@ -81,6 +81,11 @@ class Engine(Protocol):
         """Its name in the table of `inference.support`."""
         ...
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is over: it was closed, or its device is gone. Whoever needs an engine builds another."""
+        ...
+
     def add(self, version: JudgeVersion, folder: Path) -> None:
         """Make a judge ready, from its verified folder. Adding one that is there changes nothing.
 
@@ -111,8 +116,9 @@ class Engine(Protocol):
             OverloadedError: the queue is full (it is bounded in tokens).
             EngineLostError: the engine is closed or lost.
 
-        The future ends with LabelScores, or with DeadlineExceededError, NotFoundError, EngineLostError. Cancelling it
-        takes a waiting request out of the queue.
+        The future ends with LabelScores, or with DeadlineExceededError, NotFoundError, EngineLostError, or
+        RequestFailedError, where this request alone could not be done. Cancelling it takes a waiting request out of
+        the queue.
 
         """
         ...

@@ -1,33 +1,43 @@
 """Engines by need: one for a judge alone, or one for all judges that share a backbone.
 
 engine = lone_engine(version)           # `assay judge`, `assay evaluate`, the Python API
-engines = Engines()                     # a server: engines.of(version) is shared by judges of one backbone
+engines = Engines()                     # a server: engines.join(version) is shared by judges of one backbone
 """
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from assay.inference.engine import Engine
+from assay.inference.footprint import COPY_BYTES, EngineKey, engine_key
 from assay.inference.int8.runner import Int8Runner
 from assay.inference.local_engine import LocalEngine
 from assay.inference.torch.runner import TorchRunner
-from assay.schema.judge_version import JudgeVersion
-
-COPY_BYTES = 512 << 20  # 24 judges on MiniLM, 3 on BERT-base
+from assay.schema.judge_version import NO_PLACES, JudgeVersion, Places
 
 
-def lone_engine(version: JudgeVersion) -> Engine:
-    """An engine for one judge, which merges its adapter where that can be."""
-    return LocalEngine(Int8Runner() if version.dtype == "int8" else TorchRunner(alone=True))
+def lone_engine(version: JudgeVersion, places: Places = NO_PLACES) -> Engine:
+    """An engine for one judge, which merges its adapter where that can be. `places` says where backbones lie."""
+    return LocalEngine(Int8Runner(places) if version.dtype == "int8" else TorchRunner(alone=True, places=places))
 
 
-def shared_engine(version: JudgeVersion) -> Engine:
+def shared_engine(version: JudgeVersion, places: Places = NO_PLACES) -> Engine:
     """An engine that other judges of the same backbone and number format may join."""
-    return LocalEngine(Int8Runner() if version.dtype == "int8" else TorchRunner(copy_bytes=COPY_BYTES))
+    return LocalEngine(
+        Int8Runner(places) if version.dtype == "int8" else TorchRunner(copy_bytes=COPY_BYTES, places=places)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Shared:
+    """An engine and the ids of the judges that it is for."""
+
+    engine: Engine
+    judges: set[str] = field(default_factory=set)
 
 
 class Engines:
-    """The engines of one process, made when their first judge comes.
+    """The engines of one process, made when their first judge comes. Safe between threads.
 
     Args:
         make: builds the engine of a judge's backbone; by default `shared_engine`.
@@ -36,38 +46,46 @@ class Engines:
 
     def __init__(self, make: Callable[[JudgeVersion], Engine] = shared_engine) -> None:
         self._make = make
-        self._engines: dict[tuple[str, str], Engine] = {}
+        self._shared: dict[EngineKey, _Shared] = {}
         self._lock = threading.Lock()
 
-    def of(self, version: JudgeVersion) -> Engine:
-        """The engine that runs a judge; the judge itself is still to be added."""
-        key = _key(version)
-        with self._lock:
-            if key not in self._engines:
-                self._engines[key] = self._make(version)
-            return self._engines[key]
+    def join(self, version: JudgeVersion) -> Engine:
+        """The engine that runs a judge, until it leaves; the judge itself is still to be added.
 
-    def drop(self, version: JudgeVersion) -> None:
-        """Forget the engine of a judge, which was lost; `of` makes another."""
-        key = _key(version)
+        Engines that no judge needs any more are closed first, so that there is memory for a new one.
+        """
+        key = engine_key(version)
         with self._lock:
-            engine = self._engines.pop(key, None)
-        if engine is not None:
+            for other in [other for other in self._shared if other != key and not self._shared[other].judges]:
+                self._shared.pop(other).engine.close()
+            shared = self._shared.get(key)
+            if shared is None or shared.engine.lost:
+                shared = self._shared[key] = _Shared(engine=self._make(version))
+            shared.judges.add(version.id)
+            return shared.engine
+
+    def leave(self, version: JudgeVersion, engine: Engine) -> None:
+        """A judge is done with the engine that it joined. One that is lost is closed, whoever else is on it."""
+        key = engine_key(version)
+        with self._lock:
+            shared = self._shared.get(key)
+            if shared is not None and shared.engine is engine:
+                shared.judges.discard(version.id)
+                if engine.lost:
+                    del self._shared[key]
+        if engine.lost:
             engine.close()
+        else:
+            engine.remove(version.id)
 
     @property
-    def running(self) -> Mapping[tuple[str, str], Engine]:
+    def running(self) -> Mapping[EngineKey, Engine]:
         """Engines by (weights, number format)."""
-        return dict(self._engines)
+        return {key: shared.engine for key, shared in self._shared.items()}
 
     def close(self) -> None:
         """End all of them."""
         with self._lock:
-            engines, self._engines = self._engines, {}
-        for engine in engines.values():
-            engine.close()
-
-
-def _key(version: JudgeVersion) -> tuple[str, str]:
-    """What judges share that share an engine."""
-    return (version.id if version.method == "full" else version.backbone.weights_digest, version.dtype)
+            shared, self._shared = self._shared, {}
+        for one in shared.values():
+            one.engine.close()

@@ -9,16 +9,17 @@ decoded a token a pass, among everything else; its prefix is the runner's to kee
 import bisect
 import gc
 import itertools
+import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assay.inference.endings import closed, fail, no_judge, too_late
+from assay.inference.endings import closed, fail, no_judge, too_large, too_late
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
 from assay.inference.own_thread import in_a_thread_of_its_own
 from assay.inference.runner import OutOfMemory, Read, Runner, Work
@@ -28,6 +29,9 @@ from assay.schema.judge_version import JudgeVersion
 DEFAULT_TOKEN_BUDGET = 4096  # tokens a pass: activations stay in cache, matrix products stay large
 DEFAULT_QUEUE_TOKENS = 16_000_000
 CANDIDATES = 2048  # requests that a runner may choose from for one pass
+WIDER_AFTER_PASSES = 1000  # that fit, a smaller budget is doubled: whatever had the memory may be gone
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,7 +59,8 @@ class LocalEngine:
 
     Args:
         runner: owns the device.
-        token_budget: tokens a pass; halved for good each time that a pass does not fit into memory.
+        token_budget: tokens a pass; halved each time that a pass does not fit into memory, and doubled again, up to
+            this, after `WIDER_AFTER_PASSES` that did.
         queue_tokens: tokens that may wait; above it `submit` raises OverloadedError.
 
     """
@@ -67,8 +72,10 @@ class LocalEngine:
         token_budget: int = DEFAULT_TOKEN_BUDGET,
         queue_tokens: int = DEFAULT_QUEUE_TOKENS,
     ) -> None:
-        self._runner = runner
-        self._token_budget = token_budget
+        self._runner: Runner = runner
+        self._backend = runner.backend
+        self._full_budget = self._token_budget = token_budget
+        self._passes_that_fit = 0  # since the budget last changed
         self._queue_tokens = queue_tokens
         self._waiting: list[_Waiting] = []  # by urgency
         self._waiting_tokens = 0
@@ -83,7 +90,12 @@ class LocalEngine:
     @property
     def backend(self) -> str:
         """The runner's."""
-        return self._runner.backend
+        return self._backend
+
+    @property
+    def lost(self) -> bool:
+        """See Engine."""
+        return self._lost is not None
 
     @property
     def token_budget(self) -> int:
@@ -146,6 +158,8 @@ class LocalEngine:
         priority: Priority = Priority.BATCH,
     ) -> Future[Explanation]:
         """See Engine."""
+        if self._lost:
+            raise self._lost
         if not self._runner.explains:
             raise UnsupportedJudgeError("An encoder cannot explain its verdict.", required="a decoder")
         ids = (*request.row.ids, verdict_token)
@@ -163,9 +177,13 @@ class LocalEngine:
         self._lose(closed())
         if threading.current_thread() is not self._thread:
             self._thread.join()
+            self._runner = _NoRunner()
         gc.unfreeze()  # else its model would stay for ever, where it refers to itself
+        gc.collect()
 
     def _install(self, version: JudgeVersion, folder: Path) -> None:
+        if self._lost:
+            raise self._lost
         install = self._runner.load(version, folder)
         with self._device:
             install()
@@ -262,6 +280,8 @@ class LocalEngine:
                 self._put_back(batch)  # whoever is in the pass hears of it with all the others
                 raise
             passed_ms = (time.perf_counter() - started) * 1e3
+            if self._token_budget < self._full_budget:
+                self._widen()
         self._put_back([item for item, read in zip(batch, reads, strict=True) if not _delivered(item, read, passed_ms)])
 
     def _taken(self) -> list[_Waiting]:
@@ -288,10 +308,18 @@ class LocalEngine:
     def _halve(self, batch: Sequence[_Waiting]) -> None:
         """A pass did not fit: half the budget from now on, and the same requests again."""
         if len(batch) == 1:
-            fail(batch[0].future, EngineLostError("One request alone does not fit into the device's memory."))
+            fail(batch[0].future, too_large(len(batch[0].work.ids)))
             return
-        self._token_budget = max(self._token_budget // 2, 1)
+        self._token_budget, self._passes_that_fit = max(self._token_budget // 2, 1), 0
+        _log.warning("a pass did not fit into memory", extra={"tokens_a_pass": self._token_budget})
         self._put_back(batch)
+
+    def _widen(self) -> None:
+        """A pass fitted at a smaller budget."""
+        self._passes_that_fit += 1
+        if self._passes_that_fit >= WIDER_AFTER_PASSES:
+            self._token_budget, self._passes_that_fit = min(self._token_budget * 2, self._full_budget), 0
+            _log.info("passes are larger again", extra={"tokens_a_pass": self._token_budget})
 
     def _lose(self, error: EngineLostError) -> None:
         with self._changed:
@@ -300,6 +328,28 @@ class LocalEngine:
             self._changed.notify_all()
         for item in left:
             fail(item.future, self._lost)
+
+
+class _NoRunner:
+    """What a closed engine has in the place of its runner, whose memory is free then."""
+
+    backend = "none"
+    explains = False
+
+    def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:
+        """Raises EngineLostError."""
+        raise closed()
+
+    def unload(self, judge: str) -> None:
+        """There is no judge."""
+
+    def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
+        """Raises EngineLostError."""
+        raise closed()
+
+    def run(self, works: Sequence[Work]) -> list[Read]:
+        """Raises EngineLostError."""
+        raise closed()
 
 
 def _freeze_anew() -> None:

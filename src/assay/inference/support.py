@@ -1,9 +1,10 @@
-"""Which backend runs which kind of judge. An unsupported pair is refused at load, with the reason.
+"""Which backend runs which kind of judge, in which modes. What is not supported is refused at load, with the reason.
 
-    check_supported("vllm", version)   # UnsupportedJudgeError: … activated LoRA …
+    check_supported("vllm", version)             # UnsupportedJudgeError: … activated LoRA …
+    modes_of("torch", "decoder", "alora")        # ("single-token", "verdict", "reasoning")
 
-Every supported pair passes one parity suite (tests/inference/test_parity.py): its scores against plain transformers and
-PEFT, one request at a time. `docs/methods.md` shows the same table.
+Every supported pair of backend and kind passes the suite that `SUITES` names: its scores against plain transformers
+and PEFT, one request at a time (int8: against the same judge in float32). `docs/methods.md` shows `support_rows()`.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from assay.schema.errors import UnsupportedJudgeError
 from assay.schema.judge_version import Family, JudgeVersion
+from assay.schema.verdict import Mode
 
 Backend: TypeAlias = Literal["torch", "int8", "vllm"]
 Kind: TypeAlias = Literal["head", "lora", "top-k", "alora", "full"]
@@ -48,6 +50,16 @@ KINDS: tuple[tuple[Family, Kind], ...] = (
     ("decoder", "alora"),
     ("decoder", "full"),
 )
+# an encoder has nothing to decode with; a decoder's explanation is decoded after its verdict by every backend
+MODES: Mapping[Family, tuple[Mode, ...]] = {
+    "encoder": ("single-token", "verdict"),
+    "decoder": ("single-token", "verdict", "reasoning"),
+}
+SUITES: Mapping[Backend, tuple[str, ...]] = {
+    "torch": ("tests/inference/test_parity.py", "tests/inference/test_parity_bfloat16.py"),
+    "int8": ("tests/inference/test_int8.py",),
+    "vllm": ("tests/inference/test_vllm_parity.py",),
+}
 
 
 def kind_of(version: JudgeVersion) -> Kind:
@@ -57,8 +69,27 @@ def kind_of(version: JudgeVersion) -> Kind:
     return version.method
 
 
+def modes_of(backend: Backend, family: Family, kind: Kind) -> tuple[Mode, ...]:
+    """The modes in which a backend runs a kind of judge; none where it does not run it."""
+    return () if (family, kind) in REFUSED[backend] else MODES[family]
+
+
+def support_rows() -> tuple[str, ...]:
+    """The table as Markdown: a row a kind of judge, a column a backend, in each cell its modes or `no`.
+
+    >>> support_rows()[2]
+    '| encoder: head | single-token, verdict | single-token, verdict | no |'
+    """
+    rows = [f"| judge | {' | '.join(BACKENDS)} |", f"|---|{'---|' * len(BACKENDS)}"]
+    for family, kind in KINDS:
+        cells = [", ".join(modes_of(backend, family, kind)) or "no" for backend in BACKENDS]
+        rows.append(f"| {family}: {kind} | {' | '.join(cells)} |")
+    suites = [", ".join(f"`{suite}`" for suite in SUITES[backend]) for backend in BACKENDS]
+    return (*rows, f"| passes | {' | '.join(suites)} |")
+
+
 def check_supported(backend: Backend, version: JudgeVersion) -> None:
-    """Raise UnsupportedJudgeError, with the reason, where a backend does not run a judge's kind."""
+    """Raise UnsupportedJudgeError, with the reason, where a backend does not run a judge's kind, or a mode of it."""
     if version.dtype == "int8" and backend != "int8":
         raise UnsupportedJudgeError(
             f"The {backend} backend does not run {version.id}: it has int8 weights.",
@@ -73,4 +104,10 @@ def check_supported(backend: Backend, version: JudgeVersion) -> None:
             f"The {backend} backend does not run {version.id}: {reason}.",
             required=f"one of the backends {others} for a judge of kind {kind} on a {version.family}",
             next_step=f'set [engine] backend = "{others[0]}" in assay.toml',
+        )
+    if unknown := [mode for mode in version.modes if mode not in MODES[version.family]]:
+        raise UnsupportedJudgeError(
+            f"The {backend} backend does not run {version.id}: no {version.family} has the mode {unknown[0]}.",
+            required=f"modes of {list(MODES[version.family])}",
+            next_step="train the judge on a decoder for mode reasoning",
         )

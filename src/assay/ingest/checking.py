@@ -25,7 +25,8 @@ class FileCheck:
 
     `labels` is label source → label → labels given. `length_chars` holds quantiles of the length of the judged text.
     `duplicates` counts the examples whose judged text (folded as at the freeze) another one before it has. `acceptable`
-    says whether an import would take the file. `account` says what else another tool's file held.
+    says whether an import would take the file. `unsourced_rows` and `undated_labels` as in `ImportResult`. `account`
+    says what else another tool's file held.
     """
 
     rows: int
@@ -40,6 +41,8 @@ class FileCheck:
     problems: tuple[Problem, ...]
     unknown_labels: Mapping[str, int]
     acceptable: bool
+    unsourced_rows: int = 0
+    undated_labels: int = 0
     account: Account | None = None
 
 
@@ -100,6 +103,8 @@ def check_file(criterion: Criterion, path: Path, settings: ImportSettings) -> Fi
         malformed=reading.malformed,
         problems=tuple(reading.problems),
         unknown_labels=dict(reading.unknown_labels.most_common()),
+        unsourced_rows=reading.unsourced_rows,
+        undated_labels=reading.undated_labels,
         acceptable=reading.malformed <= settings.max_malformed_share * reading.rows,
         account=reading.account,
     )

@@ -34,7 +34,8 @@ _NOT_COUNTS = ("import_id", "problems", "set_aside", "account")
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
     """What became of a file's rows. `import_id` is None when it brought nothing new; `problems` are the first few
-    reasons. `account` says what else another tool's file held.
+    reasons. `unsourced_rows` do not say where their text is from, so that the mapping's source holds; `undated_labels`
+    stay undated. `account` says what else another tool's file held.
     """
 
     import_id: str | None
@@ -46,6 +47,8 @@ class ImportResult:
     malformed: int
     problems: tuple[Problem, ...]
     set_aside: Path | None
+    unsourced_rows: int = 0
+    undated_labels: int = 0
     account: Account | None = None
 
     @property
@@ -119,6 +122,8 @@ def _import(add: _Add, reading: Reading, settings: ImportSettings, progress: Pro
         malformed=reading.malformed,
         problems=tuple(reading.problems),
         set_aside=kept,
+        unsourced_rows=reading.unsourced_rows,
+        undated_labels=reading.undated_labels,
         account=reading.account,
         **vars(counts),
     )

@@ -14,7 +14,7 @@ from assay.ingest.examples import example_of
 from assay.ingest.exchange.asked import Account, Asked
 from assay.ingest.exchange.formats import AnyFormat, exchange_format, read_exchange
 from assay.ingest.labels import SUMMARY_LABEL_KEY, UnknownLabelError, labels_of, summary_label
-from assay.ingest.mapping import FieldMapping, at_path, meant
+from assay.ingest.mapping import FieldMapping, at_path, look, meant
 from assay.ingest.row import MalformedRow, ReadRow, Row
 from assay.ingest.rows import Format, read_rows
 from assay.ingest.set_aside import SetAside
@@ -80,6 +80,8 @@ class Reading:
     malformed: int = 0
     problems: list[Problem] = field(default_factory=list)  # the first few
     unknown_labels: Counter[str] = field(default_factory=Counter)
+    unsourced_rows: int = 0  # well-formed rows that do not say where their text is from: the mapping's source holds
+    undated_labels: int = 0
     account: Account | None = None
 
     def __post_init__(self) -> None:
@@ -124,6 +126,8 @@ class Reading:
                 self.unknown_labels[error.label] += 1
             self._put_aside(row.number, _reason(error), row.values)
             return None
+        self.unsourced_rows += look(row.values, "source", self.mapping) is None
+        self.undated_labels += sum(label.created_at is None for label in labelled.labels)
         return labelled
 
     def _note_columns(self, values: dict[str, Any]) -> None:

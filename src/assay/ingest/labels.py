@@ -3,8 +3,8 @@
 `labels_of(values, mapping, criterion, example_id)` reads `label` (with `labeller`, `label_source`, `labelled_at`,
 `explanation`), `labels` (a list of objects) or the benchmark shape `labels_by_rater`; where there are several opinions
 they are the labels, and a summary `label` beside them that says otherwise is kept in `meta` (as `label_given`). A
-single labeller without a name is called by the source, several `rater-1`, `rater-2`, …. Knows nothing of files or the
-store.
+single labeller without a name is called by the source, several `rater-1`, `rater-2`, …. A set of labels given at once
+(a multi-label answer) is refused. Knows nothing of files or the store.
 """
 
 from collections import Counter
@@ -66,6 +66,8 @@ def labels_of(
     """The labels in a row, perhaps none. Raises InputError naming the field; UnknownLabelError off the scale."""
     opinions = _opinions(values, mapping)
     several = len(opinions) > 1
+    if criterion.scale.kind == "multi-label":
+        _refuse_set(opinions)
     row_source = look(values, "label_source", mapping) or mapping.label_source
     row_date = look(values, "labelled_at", mapping) or mapping.labelled_at
     found: dict[str, Label] = {}
@@ -120,7 +122,25 @@ def label_text(value: Any) -> str | None:
         return str(value).lower()
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
+    if isinstance(value, list) and len(value) > 1:
+        raise _set_of_labels(value)
     raise InputError("label is not a label.", required="text or a whole number", got=shown(value))
+
+
+def _refuse_set(opinions: list[_Opinion]) -> None:
+    """Different labels without names may be one person's answer on a multi-label scale: not raters who differ."""
+    nameless = {label_text(opinion.value) for opinion in opinions if _name(opinion.labeller) is None}
+    if len(nameless) > 1:
+        raise _set_of_labels(sorted(filter(None, nameless)))
+
+
+def _set_of_labels(given: object) -> InputError:
+    return InputError(
+        "A row gives several labels at once, and sets of labels are not read yet.",
+        required="one label, or one for each named labeller",
+        got=shown(given),
+        next_step="ask one yes-or-no question a label: a criterion of its own each",
+    )
 
 
 def _opinions(values: Mapping[str, Any], mapping: FieldMapping) -> list[_Opinion]:

@@ -23,7 +23,14 @@ from assay.models.backbone import load_tokenizer
 from assay.models.small_judge_model import TOKENIZER_FOLDER
 from assay.models.tokens import TokenRow, Tokens
 from assay.schema.criterion import Criterion
-from assay.schema.errors import InputError, UnsupportedJudgeError, shown
+from assay.schema.errors import (
+    DeadlineExceededError,
+    EngineLostError,
+    InputError,
+    OverloadedError,
+    UnsupportedJudgeError,
+    shown,
+)
 from assay.schema.example import Example
 from assay.schema.judge_version import Calibration, JudgeVersion
 from assay.schema.verdict import Abstained, Decided, Failed, Mode, Verdict
@@ -31,6 +38,7 @@ from assay.schema.verdict import Abstained, Decided, Failed, Mode, Verdict
 WINDOW = 2048  # examples in flight together: enough for full passes, few enough for constant memory
 EXPLANATION_TOKENS = 128
 _TELL_EVERY_S = 0.05
+_TO_ANSWER_S = 0.02  # what is left of a deadline when an explanation must have ended, for whoever waits for the verdict
 
 
 class SmallJudge:
@@ -148,10 +156,11 @@ class SmallJudge:
     ) -> Verdict:
         """The verdict on one example, for a server; `deadline_s` is on the engine's clock (`inference.engine.now`).
 
-        Raises OverloadedError, DeadlineExceededError, EngineLostError, UnsupportedJudgeError.
+        A verdict stands whatever becomes of its explanation. Raises OverloadedError, DeadlineExceededError,
+        EngineLostError, UnsupportedJudgeError.
         """
         check_mode(self.version, mode)
-        row = self._token_row(example)
+        row = await asyncio.to_thread(self._token_row, example) if example.is_long else self._token_row(example)
         if isinstance(row, InputError):
             return self._failed(f"{row.code}: {row.problem}")
         request = Request(judge=self.id, row=row)
@@ -159,8 +168,19 @@ class SmallJudge:
         verdict = self._verdicts([scored], [row], mode)[0]
         if mode != "reasoning" or isinstance(verdict, Failed):
             return verdict
-        said = self._explain(row, verdict, deadline_s, priority)
-        return self._with_explanation(verdict, await asyncio.wrap_future(said))
+        return await self._explained_in_time(row, verdict, deadline_s, priority)
+
+    async def _explained_in_time(
+        self, row: TokenRow, verdict: Decided | Abstained, deadline_s: float | None, priority: Priority
+    ) -> Verdict:
+        """The verdict with its explanation; as it stands, its explanation cut, where that did not come."""
+        until_s = None if deadline_s is None else deadline_s - _TO_ANSWER_S
+        try:
+            async with asyncio.timeout(None if until_s is None else until_s - now()):  # an engine may stall
+                said = await asyncio.wrap_future(self._explain(row, verdict, until_s, priority))
+        except (TimeoutError, DeadlineExceededError, OverloadedError, EngineLostError):
+            return replace(verdict, explanation_cut=True)
+        return self._with_explanation(verdict, said)
 
     def _judge_window(
         self, examples: list[Example], on_batch: Callable[[int], None] | None, mode: Mode

@@ -1,13 +1,15 @@
 """Adjudication: where the labellers of an item disagree, somebody who sees all their answers side by side decides.
 
 The decision is a label of its own, by `adjudication/NAME`; a consensus takes it before the answers it decided on. The
-labellers appear as A, B, C: a name should not weigh.
+answers are those of the queue, or, where it was made to settle labels that were there before, these. The labellers
+appear as A, B, C: a name should not weigh.
 """
 
 from dataclasses import dataclass
 from string import ascii_uppercase
 
 from assay.labelling.desk import checked, example_at, give_label, undo
+from assay.labelling.stored_opinions import stored_opinions
 from assay.schema.errors import RefusedError
 from assay.schema.example import Example
 from assay.schema.label import ADJUDICATION
@@ -16,7 +18,7 @@ from assay.store.database import Connection, Database
 from assay.store.labelling import answers, queues, work
 from assay.store.labelling.answers import Answer
 from assay.store.labelling.people import Labeller
-from assay.store.labelling.queues import Queue
+from assay.store.labelling.queues import Queue, QueueItem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +79,39 @@ def _docket(connection: Connection, adjudicator: Labeller, queue: str, after: in
     item = queues.next_disputed(connection, queue, after) or queues.next_disputed(connection, queue, -1)
     if item is None:
         return Docket(dispute=None, queue=found)
-    parts = [part for part in work.assignments(connection, queue, item.position) if part.state == "labelled"]
+    said = _answers_of(connection, found, item) if item.wanted else _stored(connection, found, item)
     opinions = tuple(
-        Opinion(who=letter, answer=answers.get(connection, part.event).answer, mine=part.labeller == adjudicator.name)
-        for letter, part in zip(ascii_uppercase, parts, strict=False)
-        if part.event is not None
+        Opinion(who=letter, answer=answer, mine=name == adjudicator.name)
+        for letter, (name, answer) in zip(ascii_uppercase, said.items(), strict=False)
     )
     example = next(queues.iter_examples(connection, [item.example_id]))
     return Docket(dispute=Dispute(position=item.position, example=example, opinions=opinions), queue=found)
+
+
+def _answers_of(connection: Connection, queue: Queue, item: QueueItem) -> dict[str, Answer]:
+    """Labeller → what they answered in this queue."""
+    parts = work.assignments(connection, queue.record.name, item.position)
+    return {
+        part.labeller: answers.get(connection, part.event).answer
+        for part in parts
+        if part.state == "labelled" and part.event is not None
+    }
+
+
+def _stored(connection: Connection, queue: Queue, item: QueueItem) -> dict[str, Answer]:
+    """Labeller → what they said before this queue was made, as an answer."""
+    criterion = criteria.get(connection, queue.record.criterion)
+    return {
+        label.labeller: Answer(
+            key="stored",
+            queue=queue.record.name,
+            position=item.position,
+            kind="label",
+            value=label.value,
+            note=label.explanation or "",
+        )
+        for label in stored_opinions(connection, item.example_id, criterion)
+    }
 
 
 def _check_may(adjudicator: Labeller) -> None:

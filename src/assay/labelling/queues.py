@@ -8,11 +8,12 @@ passed in, aligned with the pool's ids.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from assay.labelling.sampling import draw, inclusion_probabilities, overlapping, uniform_part
+from assay.labelling.stored_opinions import differ, stored_opinions
 from assay.schema.criterion import Criterion
 from assay.schema.errors import InputError, RefusedError, shown
 from assay.schema.ids import utc_now
@@ -86,11 +87,14 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """An example chosen by hand or by an audit; `hint` says why."""
+    """An example chosen by hand or by an audit; `hint` says why. `settle`: where its stored labels differ, they go
+    to an adjudicator side by side, and nobody is asked anew.
+    """
 
     example_id: str
     score: float | None = None
     hint: str | None = None
+    settle: bool = False
 
 
 def pool_of(database: Database, criterion: Criterion, plan: QueuePlan) -> Pool:
@@ -171,21 +175,29 @@ def make_listed_queue(database: Database, criterion: Criterion, plan: QueuePlan,
     with database.read() as connection:
         for _ in queues.iter_examples(connection, ids):
             pass
+        settled = {
+            one.example_id
+            for one in listed
+            if one.settle and differ(stored_opinions(connection, one.example_id, criterion))
+        }
     order = np.random.default_rng(plan.seed).permutation(len(ids))[: plan.budget].tolist()
     twice = _twice(len(order), plan)
+    wanted = [0 if ids[place] in settled else plan.labellers_each if twice[n] else 1 for n, place in enumerate(order)]
     items = [
         QueueItem(
             position=position,
-            example_id=listed[place].example_id,
+            example_id=ids[place],
             inclusion=None,
             stratum="listed",
             score=listed[place].score,
             hint=listed[place].hint,
-            wanted=plan.labellers_each if twice[position] else 1,
+            wanted=wanted[position],
+            state="free" if wanted[position] else "disputed",
         )
         for position, place in enumerate(order)
     ]
-    return _keep(database, criterion, plan, items, (len(ids), "a list", "not known"))
+    overlapping_plan = plan if any(wanted) else replace(plan, overlap_share=0.0)
+    return _keep(database, criterion, overlapping_plan, items, (len(ids), "a list", "not known"))
 
 
 def _twice(n: int, plan: QueuePlan) -> np.ndarray:  # (n,) bool

@@ -34,7 +34,8 @@ class CalibrationError:
     """ECE with its bins, and the ECE of a perfectly calibrated judge giving these probabilities on as many rows.
 
     `dependence` in [0, 1] says how much the outcomes of one group of rows hang together; the perfect judge is simulated
-    with as much. 0 where no two rows share a group.
+    with as much. 0 where no two rows share a group. `independent_q95` is the quantile for independent rows, whatever
+    they share; None in records from before it was kept.
     """
 
     ece: Estimate
@@ -42,6 +43,7 @@ class CalibrationError:
     perfect_q95: float
     curve: tuple[ReliabilityPoint, ...]
     dependence: float = 0.0
+    independent_q95: float | None = None
 
     @property
     def within_perfect(self) -> bool:
@@ -117,6 +119,7 @@ def calibration_error(
         groups = resampling.group_index(len(confidence))
         dependence = dependence_within(confidence, hits, members, groups, seed=resampling.seed)
     perfect = perfect_ece(confidence, members, groups=groups, dependence=dependence, seed=resampling.seed)
+    independent = perfect_ece(confidence, members, seed=resampling.seed) if dependence else perfect
     could_be_perfect = measured.value <= np.quantile(perfect, (1 + resampling.confidence) / 2)
     reflected = float(np.clip(2 * measured.value - measured.high, 0.0, measured.value))
     ece = Estimate(
@@ -132,6 +135,7 @@ def calibration_error(
         perfect_q95=float(np.quantile(perfect, 0.95)),
         curve=_curve(members, confidence, hits, resampling.confidence),
         dependence=dependence,
+        independent_q95=float(np.quantile(independent, 0.95)),
     )
 
 

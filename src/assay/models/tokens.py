@@ -23,7 +23,7 @@ from assay.rendering.render import render
 from assay.rendering.segments import Segment
 from assay.schema.criterion import Criterion
 from assay.schema.errors import InputError, IntegrityError, shown
-from assay.schema.example import Example
+from assay.schema.example import LONG_CHARS, Example
 from assay.schema.judge_version import Family, Rendering
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may hold them alone; no tokenizer takes them
@@ -156,8 +156,11 @@ class Tokens:
 
 
 def _encoded(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """The ids of texts; a few are encoded one by one, as handing them to the threads of a batch takes longer."""
-    if len(texts) <= FEW_TEXTS:
+    """The ids of texts; a few are encoded one by one, as handing them to the threads of a batch takes longer.
+
+    Not where they are long: only a batch lets other threads go on meanwhile.
+    """
+    if len(texts) <= FEW_TEXTS and sum(map(len, texts)) <= LONG_CHARS:
         return [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 

@@ -104,6 +104,12 @@ class EngineLostError(AssayError):
     code = "engine-lost"
 
 
+class RequestFailedError(AssayError):
+    """The engine could not do this one request; it goes on with others."""
+
+    code = "request-failed"
+
+
 class LanguageModelError(AssayError):
     """A language model at an endpoint did not answer."""
 

@@ -9,6 +9,7 @@ from assay.schema.records import to_jsonable
 from assay.schema.trace import Content, Turn, text_of
 
 ExampleSource: TypeAlias = Literal["production", "synthetic", "expert"]
+LONG_CHARS = 16_384  # some milliseconds of tokenising or redacting: too long to keep an event loop from others
 CONTENT_FIELDS = ("input", "output", "context", "reference", "turns", "output_a", "output_b")
 
 
@@ -41,6 +42,12 @@ class Example:
     def content_digest(self) -> str:
         """SHA-256 of what is judged; provenance does not enter."""
         return digest_json(self.content())
+
+    @property
+    def is_long(self) -> bool:
+        """Whether working on its text takes longer than handing that to a thread."""
+        values = (getattr(self, name) for name in CONTENT_FIELDS)
+        return sum(len(value) if isinstance(value, str) else len(field_text(value)) for value in values) > LONG_CHARS
 
     def text(self, fields: tuple[str, ...] = CONTENT_FIELDS) -> str:
         """The text of the named fields in that order, joined by line feeds (for deduplication and baselines, not for

@@ -7,6 +7,8 @@ have one name. A field that is added to it is a `later_field`: old judges keep t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from assay.schema.certificate import Certificate
@@ -22,6 +24,9 @@ Method: TypeAlias = Literal["head", "lora", "alora", "full"]
 Layout: TypeAlias = Literal["instruction-first", "content-first"]
 Dtype: TypeAlias = Literal["float32", "bfloat16", "int8"]
 UNDIGESTED = ("created_at",)
+# where backbones lie on this machine: a backbone's name, or the first digits of its weights' digest → its folder
+Places: TypeAlias = Mapping[str, Path]
+NO_PLACES: Places = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)

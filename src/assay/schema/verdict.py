@@ -21,7 +21,7 @@ class Decided:
     `probability` is the calibrated probability of `label`; `probabilities` holds every label's, summing to 1;
     `scores` are the raw log-softmax values behind them. `truncated_tokens` counts what the declared truncation left
     out. `explanation` is what the model said after its verdict (mode `reasoning`), `explanation_cut` whether its token
-    limit ended it.
+    limit, or the time there was, ended it.
     """
 
     label: str

@@ -1,19 +1,22 @@
 """Access: who may come in. A key opens its scopes, at its pace; without any key, a server on loopback is open.
 
-    caller = await access.caller(header)        # NotAllowedError (401), ScopeError (403), TooFastError (429)
+    caller = await access.caller(header, "judge", host)     # NotAllowedError (401), ScopeError (403), …
 
 A key is looked up by the SHA-256 of its secret and remembered for some seconds, so a revoked one opens nothing after
-that time; while the database is away, what is known holds for a quarter of an hour. Of what is no key a few thousand are
-remembered, so guessing fills no memory and puts nobody out. Belongs to one event loop.
+that time; while the database is away, what is known holds for a quarter of an hour. Of what is no key a few thousand
+are remembered, so guessing fills no memory and puts nobody out. Whoever comes without a key must have called this
+machine by one of its own names: a web page whose name leads here by a trick (DNS rebinding) reads nothing. Belongs to
+one event loop.
 """
 
 import asyncio
 import hashlib
+import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from assay.schema.errors import AssayError, OverloadedError, RefusedError
+from assay.schema.errors import AssayError, OverloadedError, RefusedError, shown
 from assay.schema.ids import utc_now
 from assay.serving.settings import ServingSettings
 from assay.store import keys
@@ -40,6 +43,12 @@ class ScopeError(RefusedError):
     """The key is good, but not for this."""
 
     code = "wrong-scope"
+
+
+class HostError(RefusedError):
+    """An open server was called by a name that is not this machine's."""
+
+    code = "wrong-host"
 
 
 class TooFastError(OverloadedError):
@@ -82,8 +91,11 @@ class Access:
         self._unknown: dict[str, _Known] = {}  # by digest: what is none, the one read longest ago first
         self._buckets: dict[str, _Bucket] = {}  # by a key's id
 
-    async def caller(self, header: str | None, scope: Scope) -> ApiKey:
-        """Who a request with this Authorization header is from. Raises NotAllowedError, ScopeError, TooFastError."""
+    async def caller(self, header: str | None, scope: Scope, host: str) -> ApiKey:
+        """Who a request with this Authorization header is from, that was sent to this Host.
+
+        Raises NotAllowedError, ScopeError, HostError, TooFastError.
+        """
         secret = _secret(header)
         known = await self._look_up(secret)
         if known.key is None or not known.key.holds(utc_now()):
@@ -98,6 +110,13 @@ class Access:
                 required=f"the scope {scope}",
                 got=f"{', '.join(known.key.scopes)}",
                 next_step=f"make one: assay keys add NAME --scope {scope}",
+            )
+        if known.key is ANONYMOUS and not self._is_ours(host):
+            raise HostError(
+                "Without a key this server is for this machine only.",
+                required="a loopback address as Host",
+                got=shown(host),
+                next_step="send a key, or name the host in hosts of [serving] in assay.toml",
             )
         self._spend(known.key)
         return known.key
@@ -143,6 +162,10 @@ class Access:
             del self._unknown[next(iter(self._unknown))]
         self._unknown[digest] = fresh
 
+    def _is_ours(self, host: str) -> bool:
+        name = host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host.lower()
+        return name == "localhost" or name in self._limits.hosts or is_loopback(name.strip("[]"))
+
     def _read(self, digest: str) -> ApiKey | None:
         with self._database.read() as connection:
             known = keys.by_digest(connection, digest) if digest else None
@@ -167,6 +190,18 @@ class Access:
         )
         refusal.retry_after_s = (1 - bucket.requests) / pace
         raise refusal
+
+
+def is_loopback(address: str) -> bool:
+    """Whether this is an address that only this machine has.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("10.0.0.1"), is_loopback("example.org")
+    (True, True, False, False)
+    """
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _secret(header: str | None) -> str | None:

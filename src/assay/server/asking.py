@@ -10,11 +10,14 @@ from starlette.responses import Response
 
 from assay.inference.engine import Priority
 from assay.schema.criterion import Field
-from assay.schema.errors import InputError, NotFoundError, shown
+from assay.schema.errors import AssayError, InputError, NotFoundError, shown
 from assay.schema.verdict import Mode
 from assay.server.bodies import ExampleBody
+from assay.server.limits import check_request
+from assay.server.problems import status_of, told
 from assay.server.running import Serving
 from assay.serving.asked import Answered, Asked
+from assay.serving.kept_text import KeptText
 from assay.serving.verdict_shape import plain_verdict
 from assay.store.keys import ApiKey, Scope
 
@@ -47,9 +50,10 @@ class Needs:
         self._scope = scope
 
     async def __call__(self, request: Request) -> ApiKey:
-        """Raises NotAllowedError, ScopeError, TooFastError."""
+        """Raises NotAllowedError, ScopeError, HostError, TooFastError."""
         serving: Serving = request.app.state.serving
-        return await serving.access.caller(request.headers.get("authorization"), self._scope)
+        headers = request.headers
+        return await serving.access.caller(headers.get("authorization"), self._scope, headers.get("host", ""))
 
 
 MayJudge: TypeAlias = Annotated[ApiKey, Depends(Needs("judge"))]
@@ -62,11 +66,14 @@ def request_id_of(request: Request) -> str:
     return str(request.scope["assay_request_id"])
 
 
-def deadline_of(serving: Serving, in_body: int | None, in_header: str | None) -> float:
-    """When the answer must be there, on the monotonic clock. The shorter of the two holds. Raises InputError."""
+def deadline_of(serving: Serving, in_body: int | None, in_header: str | None, *, several: bool = False) -> float:
+    """When the answer must be there, on the monotonic clock. The shorter of the two holds; where there is none, there
+    is more time for `several` examples. Raises InputError.
+    """
     limits = serving.limits
     given = [value for value in (in_body, _milliseconds(in_header)) if value is not None]
-    return time.monotonic() + min([*given, limits.max_deadline_ms] if given else [limits.deadline_ms]) / 1000
+    otherwise = limits.batch_deadline_ms if several else limits.deadline_ms
+    return time.monotonic() + min([*given, limits.max_deadline_ms] if given else [otherwise]) / 1000
 
 
 def _milliseconds(text: str | None) -> int | None:
@@ -77,7 +84,7 @@ def _milliseconds(text: str | None) -> int | None:
     raise InputError("X-Assay-Deadline-Ms is a time.", required="whole milliseconds from 1 to 600000", got=shown(text))
 
 
-def asked_for(
+def asked_for(  # noqa: PLR0913 - what there is to say of a request
     request: Request,
     judges: list[str],
     example: ExampleBody,
@@ -85,11 +92,12 @@ def asked_for(
     deadline_s: float,
     mode: Mode = "single-token",
     priority: Priority = Priority.GUARDRAIL,
+    waits: bool = False,
 ) -> Asked:
-    """One example for these judges."""
-    request_id = request_id_of(request)
+    """One example for these judges. Raises InputError where that is more than a request may ask for."""
+    request_id, serving = request_id_of(request), request.app.state.serving
     calling = _TRACE_PARENT.fullmatch(request.headers.get("traceparent", ""))
-    return Asked(
+    asked = Asked(
         request_id=request_id,
         judges=tuple(judges),
         values=example.values(),
@@ -97,12 +105,15 @@ def asked_for(
         key=example.group or example.id or request_id,
         mode=mode,
         priority=priority,
+        waits=waits,
         trace_id=getattr(example, "trace_id", None) or (calling and calling["trace"]),
         span_id=getattr(example, "span_id", None) or (calling and calling["span"]),
     )
+    check_request(serving.limits, judges=len(judges), chars=asked.chars)
+    return asked
 
 
-async def ask_about_text(
+async def ask_about_text(  # noqa: PLR0913 - as asked_for
     serving: Serving,
     ref: str,
     values: Callable[[Sequence[Field]], Mapping[str, Any]],
@@ -110,10 +121,19 @@ async def ask_about_text(
     request_id: str,
     key: str,
     deadline_s: float,
+    waits: bool = False,
 ) -> Answered:
     """Ask one judge where the body does not say which field a text is: `values` makes them of the fields it reads."""
     criterion = await serving.service.criterion(ref, key=key, deadline_s=deadline_s)
-    asked = Asked(request_id=request_id, judges=(ref,), values=values(criterion.reads), deadline_s=deadline_s, key=key)
+    asked = Asked(
+        request_id=request_id,
+        judges=(ref,),
+        values=values(criterion.reads),
+        deadline_s=deadline_s,
+        key=key,
+        waits=waits,
+    )
+    check_request(serving.limits, judges=1, chars=asked.chars)
     return await serving.service.judge(asked, serving.recorder)
 
 
@@ -132,13 +152,25 @@ def champions(serving: Serving, otherwise: str) -> tuple[str, ...]:
     return found
 
 
-def plain_answer(answered: Answered) -> dict[str, Any]:
-    """An answer as JSON values."""
+def check_judges(serving: Serving, refs: Sequence[str], key: str) -> None:
+    """Raises InputError, NotFoundError for a judge that there is not, before any of several examples is judged."""
+    for ref in refs:
+        serving.service.table.route(ref, key=key, canary_share=0.0)
+
+
+def plain_answer(answered: Answered, kept: KeptText | None = None) -> dict[str, Any]:
+    """An answer as JSON values; with no more text in it than may be `kept`, where it will be."""
+    given = [one.given if kept is None else kept.of_verdict(one.given) for one in answered.verdicts]
     return {
         "request_id": answered.request_id,
         "action": answered.action,
-        "verdicts": [plain_verdict(one.given) for one in answered.verdicts],
+        "verdicts": [plain_verdict(one) for one in given],
     }
+
+
+def plain_problem(error: AssayError) -> dict[str, Any]:
+    """What stands in the place of one of several answers where there is none."""
+    return {"status": status_of(error), **told(error)}
 
 
 def json_response(text: str, status: int = 200) -> Response:

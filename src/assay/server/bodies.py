@@ -55,7 +55,7 @@ EXAMPLE_NAMES = tuple(ExampleBody.model_fields)
 class Judging(Strict):
     """Who judges, and how."""
 
-    judges: list[Ref] = Field(min_length=1, max_length=16)
+    judges: list[Ref] = Field(min_length=1, description="At most `max_judges` of assay.toml.")
     mode: Mode = "single-token"
 
 
@@ -161,6 +161,10 @@ class VerdictBody(BaseModel):
     route: str = Field(description="Who spoke: judge, fallback.llm, fallback.rules, fallback.action, escalation.…")
     reason_code: str
     reason: str | None
+    explanation: str | None = Field(
+        description="What the judge said after its verdict, in mode `reasoning`; stored redacted, as the example is."
+    )
+    explanation_cut: bool = Field(description="Its explanation ended with its tokens or its time, perhaps to nothing.")
     mode: str | None
     truncated_tokens: int
     latency_ms: float = Field(description="The judge's own time.")

@@ -3,16 +3,18 @@
     load = JudgeLoader(rungs_of(database, settings))
     ready = load(version, folder)
 
-torch is imported when the first judge is loaded, not before. An engine that is lost is dropped with all of its judges;
-whoever asks for one of them next gets a fresh engine.
+torch is imported when the first judge is loaded, not before. An engine that is lost is closed by the first judge that
+leaves it; whoever is loaded next gets a fresh one.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.api.extras import needs_models
-from assay.schema.judge_version import JudgeVersion
+from assay.schema.judge_version import NO_PLACES, JudgeVersion, Places
+from assay.serving.fallback import FallbackChain
 from assay.serving.judges_loaded import ReadyJudge, ServingJudge
 from assay.serving.rung import TimedJudge
 from assay.serving.rungs import Rungs
@@ -29,6 +31,7 @@ class JudgeLoader:
         rungs: makes their fallback chains and escalators.
         make_engine: builds the engine of a backbone, by default the one that suits this machine.
         small: loads a judge that needs no engine, instead; for tests of what is around judges.
+        places: where the folders of backbones lie.
         keeps_text: whether verdicts are kept with their texts, so that people can look at what was escalated to them.
 
     """
@@ -39,18 +42,20 @@ class JudgeLoader:
         make_engine: "Callable[[JudgeVersion], Engine] | None" = None,
         small: "Callable[[JudgeVersion, Path], ServingJudge] | None" = None,
         *,
+        places: Places = NO_PLACES,
         keeps_text: bool = True,
     ) -> None:
         self._rungs = rungs
         self._keeps_text = keeps_text
         self._make_engine = make_engine
+        self._places = places
         self._small = small
         self._engines: Engines | None = None
         self.larger: Callable[[str], TimedJudge] | None = None  # finds the judge that an escalation names
 
     def __call__(self, version: JudgeVersion, folder: Path) -> ReadyJudge:
         """A version from its verified folder. Raises AssayError."""
-        chain = self._rungs.chain(version, folder)
+        chain = self.chain(version, folder)
         no_people = _no_people(version, self._keeps_text)
         escalator = self._rungs.escalator(version, larger=self._larger(version), no_people=no_people)
         if self._small is not None:
@@ -60,15 +65,24 @@ class JudgeLoader:
             from assay.judging.slm import SmallJudge  # noqa: PLC0415 - torch, only where a judge runs
 
         engines = self._shared()
-        engine = engines.of(version)
+        engine = engines.join(version)
+        try:
+            judge = SmallJudge.load(version, folder, engine)
+        except BaseException:
+            engines.leave(version, engine)
+            raise
         return ReadyJudge(
             version=version,
-            judge=SmallJudge.load(version, folder, engine),
+            judge=judge,
             chain=chain,
             escalator=escalator,
-            unload=lambda: engine.remove(version.id),
-            lost=lambda: engines.drop(version),
+            engine=engine,
+            unload=lambda: engines.leave(version, engine),
         )
+
+    def chain(self, version: JudgeVersion, folder: Path) -> FallbackChain:
+        """Who answers where a version cannot run."""
+        return self._rungs.chain(version, folder)
 
     def close(self) -> None:
         """End all engines."""
@@ -83,7 +97,7 @@ class JudgeLoader:
         if self._engines is None:
             from assay.inference.factory import Engines, shared_engine  # noqa: PLC0415 - torch
 
-            self._engines = Engines(self._make_engine or shared_engine)
+            self._engines = Engines(self._make_engine or partial(shared_engine, places=self._places))
         return self._engines
 
 

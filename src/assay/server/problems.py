@@ -20,10 +20,12 @@ from assay.schema.errors import AssayError, OverloadedError, shown
 MEDIA_TYPE = "application/problem+json"
 STATUSES = {
     "bad-input": 422,
+    "too-large": 413,
     "not-found": 404,
     "conflict": 409,
     "refused": 403,
     "wrong-scope": 403,
+    "wrong-host": 403,
     "not-allowed": 401,
     "too-fast": 429,
     "overloaded": 429,
@@ -112,17 +114,22 @@ def status_of(error: AssayError) -> int:
     return STATUSES.get(error.code, UNAVAILABLE)
 
 
+def told(error: AssayError) -> dict[str, Any]:
+    """A refusal as callers see it: what this machine met (an address, a path) is for its log."""
+    hidden = {"got"} if status_of(error) == UNAVAILABLE else set()
+    return {name: part for name, part in error.to_dict().items() if name not in hidden}
+
+
 def refusal(request_id: str, error: AssayError) -> Response:
     """A refusal as an answer."""
-    status, described = status_of(error), error.to_dict()
+    status = status_of(error)
     retry_after_s = None
     if isinstance(error, OverloadedError):
         retry_after_s = error.retry_after_s
     elif status == UNAVAILABLE:
         retry_after_s = RETRY_AFTER_S
-        described.pop("got", None)  # what this machine met, an address or a path, is for its log
         _log.error("not available", extra={"request": request_id, **error.to_dict()})
-    return problem_response(request_id, status, described, retry_after_s)
+    return problem_response(request_id, status, told(error), retry_after_s)
 
 
 def _request_id(request: Request) -> str:

@@ -1,7 +1,6 @@
 """Running a server until it is stopped: `assay serve`."""
 
 import asyncio
-import ipaddress
 import signal
 import socket
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import uvloop
 
 from assay.config import Settings
 from assay.schema.errors import InputError, RefusedError, shown
+from assay.server.access import is_loopback
 from assay.server.app import server_app
 from assay.server.logs import log_to_stderr
 from assay.server.running import serving_of
@@ -26,7 +26,7 @@ def run_server(settings: Settings, *, host: str, port: int, version: str, starte
 
     Raises RefusedError (an address that others can reach, and no API key), InputError (the address), AssayError.
     """
-    is_open = _is_loopback(host)
+    is_open = host == "localhost" or is_loopback(host)
     if not is_open:
         _refuse_without_keys(settings, host)
     log_to_stderr()
@@ -73,13 +73,6 @@ def _bound(host: str, port: int) -> socket.socket:
             next_step="choose another one with --port",
         ) from None
     return listening
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refuse_without_keys(settings: Settings, host: str) -> None:

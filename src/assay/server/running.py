@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from assay.api.language_models import rungs_of
 from assay.config import Settings, secret
+from assay.inference.footprint import footprint_elsewhere, footprint_of
 from assay.ingest.redaction import RedactionRules, Redactor
 from assay.registry import Registry
 from assay.schema.errors import AssayError
-from assay.schema.example import Example
 from assay.schema.judge_version import JudgeVersion
 from assay.server.access import Access
 from assay.server.loading import JudgeLoader
@@ -27,6 +27,7 @@ from assay.serving.endless import ended, endless
 from assay.serving.instruments import Instruments
 from assay.serving.intake import Intake
 from assay.serving.judges_loaded import JudgesLoaded, ServingJudge
+from assay.serving.kept_text import KeptText
 from assay.serving.larger import LargerJudge
 from assay.serving.process import ServingProcess, serving_process
 from assay.serving.recorder import Recorder
@@ -132,17 +133,17 @@ def serving_of(
     """
     limits = ServingSettings.from_mapping(settings.serving)
     redactor = Redactor(RedactionRules.from_mapping(settings.redaction))
-
-    def keep_example(example: Example) -> Example | None:
-        return redactor.redact_example(example).example if limits.keep_text else None
-
     settings.data.mkdir(exist_ok=True)
     database = open_database(settings.database_url)
     try:
         with serving_process(settings.serving_files) as process:
-            recorder = Recorder(database, process, keep_example)
+            recorder = Recorder(database, process, KeptText(redactor=redactor, keeps=limits.keep_text))
             load = JudgeLoader(
-                rungs_of(database, settings), make_engine or _remote(settings), small, keeps_text=limits.keep_text
+                rungs_of(database, settings),
+                make_engine or _remote(settings),
+                small,
+                places=settings.engine.backbones,
+                keeps_text=limits.keep_text,
             )
             serving = _assembled(settings, limits, database, process, recorder, load, open_access)
             try:
@@ -184,8 +185,9 @@ def _assembled(  # noqa: PLR0913, PLR0917 - called once, by serving_of
     registry = Registry(database, settings.judges)
     instruments = Instruments()
     instruments.telemetry = _telemetry(limits)
-    judges = JudgesLoaded(registry, load, max_bytes=limits.memory_mb * _MIB)
-    load.larger = lambda version: LargerJudge(version, judges.using)
+    footprint = footprint_of if settings.engine.servers is None else footprint_elsewhere
+    judges = JudgesLoaded(registry, load, max_bytes=limits.memory_mb * _MIB, footprint=footprint)
+    load.larger = lambda version: LargerJudge(version, judges)
     admission = Admission(max_tokens=limits.max_tokens_in_flight)
     service = Service(judges=judges, admission=admission, shadows=recorder, settings=limits, instruments=instruments)
     webhooks = Webhooks(database, settings.webhooks, process.name)

@@ -6,10 +6,12 @@
 What is in flight divided by the rate at which tokens are done is how long a new request will wait (Little, 1961). A
 request that would wait for more than half of the time it has left is refused with the time after which it may come
 again; so is one that finds the absolute bound reached. Less urgent work may fill only a part of either bound: shadow
-copies are shed first, guardrails last. The rate is measured while there is work, so a quiet hour does not look like a
-slow engine. Not safe between threads: it belongs to the event loop.
+copies are shed first, guardrails last. Whoever would rather wait than be refused awaits `room` before. The rate is
+measured while there is work, so a quiet hour does not look like a slow engine. Not safe between threads: it belongs to
+the event loop.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +44,8 @@ class Admission:
         self._done_tokens = 0.0
         self._busy_s = 0.0
         self._busy_since: float | None = None
+        self._turns = {priority: asyncio.Lock() for priority in Priority}
+        self._freed = asyncio.Event()
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -55,7 +59,8 @@ class Admission:
 
         Raises OverloadedError, whose `retry_after_s` says when to come again.
         """
-        self._check(tokens, priority, left_s)
+        if not self._fits(tokens, priority, left_s):
+            raise self._refusal(tokens, priority, left_s)
         self._settle()
         self.tokens_in_flight += tokens
         self._busy_since = self._clock()
@@ -68,6 +73,21 @@ class Admission:
             self._done_tokens += admitted.done_tokens
             if self.tokens_in_flight <= 0:
                 self._busy_since = None
+            self._freed.set()
+
+    async def room(self, *, tokens: int, priority: Priority, deadline_s: float) -> None:
+        """Wait until there is room for such a request, which `admitted` then lets in, if it is asked at once. Equals
+        wait in line. `deadline_s` is on the monotonic clock.
+
+        Raises OverloadedError where there is none before the deadline.
+        """
+        try:
+            async with asyncio.timeout(deadline_s - self._clock()), self._turns[priority]:
+                while not self._fits(tokens, priority, deadline_s - self._clock()):
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            raise self._refusal(tokens, priority, 0.0) from None
 
     def bound(self, priority: Priority, left_s: float) -> float:
         """Tokens that may be in flight when a request of this kind comes."""
@@ -75,10 +95,11 @@ class Admission:
         by_time = float("inf") if rate is None else max(rate * left_s * SHARE_OF_TIME, ALWAYS_ADMITTED_TOKENS)
         return min(by_time, self._max_tokens) * PARTS[priority]
 
-    def _check(self, tokens: int, priority: Priority, left_s: float) -> None:
+    def _fits(self, tokens: int, priority: Priority, left_s: float) -> bool:
+        return not self.tokens_in_flight or self.tokens_in_flight + tokens <= self.bound(priority, left_s)
+
+    def _refusal(self, tokens: int, priority: Priority, left_s: float) -> OverloadedError:
         bound = self.bound(priority, left_s)
-        if not self.tokens_in_flight or self.tokens_in_flight + tokens <= bound:
-            return
         refusal = OverloadedError(
             "There is more to judge than can be judged in time.",
             required=f"at most {bound:.0f} tokens in flight for {priority.name.lower()} requests",
@@ -87,7 +108,7 @@ class Admission:
         )
         rate = self.tokens_per_s
         refusal.retry_after_s = max((self.tokens_in_flight + tokens - bound) / rate, 0.05) if rate else 1.0
-        raise refusal
+        return refusal
 
     def _settle(self) -> None:
         """Add the busy time until now, and let the past fade."""

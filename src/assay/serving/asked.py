@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from assay.inference.engine import Priority
@@ -19,7 +20,8 @@ class Asked:
     """One thing to be judged by one judge or several.
 
     `values` are the fields of the example as they came. `deadline_s` is on the monotonic clock. `key` is what a canary
-    share is drawn by: one conversation should stay with one version. `span_id` and `trace_id` name what is judged.
+    share is drawn by: one conversation should stay with one version. With `waits` it is let in as soon as there is
+    room, else it is refused at once. `span_id` and `trace_id` name what is judged.
     """
 
     request_id: str
@@ -29,9 +31,15 @@ class Asked:
     key: str
     mode: Mode = "single-token"
     priority: Priority = Priority.GUARDRAIL
+    waits: bool = False
     event_id: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
+
+    @cached_property
+    def chars(self) -> int:
+        """The length of what is judged."""
+        return chars_of(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +69,15 @@ class Keeps(Protocol):
     async def keep(self, verdicts: tuple[VerdictGiven, ...]) -> None:
         """Take over verdicts for good. Raises AssayError where that cannot be done; then they are not given."""
         ...
+
+
+def chars_of(values: Mapping[str, Any]) -> int:
+    """The length of the fields of an example, as they came.
+
+    >>> chars_of({"input": "Which fund?", "output": "Apex."})
+    16
+    """
+    return sum(len(value) if isinstance(value, str) else len(str(value)) for value in values.values())
 
 
 def strictest(actions: list[Action]) -> Action:

@@ -35,6 +35,14 @@ class FallbackChain:
         """Why rungs of the version cannot speak here, for readiness and logs."""
         return tuple(rung.missing for rung in self._rungs if rung.missing)
 
+    def judge_until(self, deadline_s: float) -> float:
+        """When the judge must have answered, so that the rungs have their time; half of the time at the least."""
+        reserve_s = self.reserve_s
+        if not reserve_s:
+            return deadline_s
+        now = time.monotonic()
+        return max(deadline_s - reserve_s, now + (deadline_s - now) / 2)
+
     async def answer(self, example: Example, reason_code: str, *, deadline_s: float | None = None) -> Verdict:
         """The first rung's decision, or a Failed verdict with the version's action.
 

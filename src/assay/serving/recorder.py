@@ -5,7 +5,8 @@
 
 A verdict is appended to a journal before it is given, and a thread moves what is there into the database, many rows a
 transaction. The database may be gone for a while: verdicts then wait in the journal, and a process that dies leaves it
-to the next one that starts. A row has one id, so moving it twice changes nothing.
+to the next one that starts. A row has one id, so moving it twice changes nothing. One that the database will never
+take is set aside in a file.
 """
 
 import asyncio
@@ -13,14 +14,14 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.schema.errors import AssayError, OverloadedError
-from assay.schema.example import Example
+from assay.schema.errors import AssayError, InputError, OverloadedError
 from assay.serving.asked import VerdictGiven
-from assay.serving.journal import DAMAGED, Journal, rows_left
+from assay.serving.journal import DAMAGED, Journal, rows_left, set_aside
+from assay.serving.kept_text import KeptText
 from assay.serving.process import ServingProcess
 from assay.store import awaiting, verdicts
 from assay.store.database import Connection, Database
@@ -39,15 +40,14 @@ class Recorder:
     Args:
         database: where they end.
         process: whose journal holds them until then.
-        keep_example: what of an example is stored (redacted), or None.
+        text: what is stored of texts.
 
     """
 
-    def __init__(
-        self, database: Database, process: ServingProcess, keep_example: Callable[[Example], Example | None]
-    ) -> None:
+    def __init__(self, database: Database, process: ServingProcess, text: KeptText) -> None:
+        self.text = text
         self._database = database
-        self._keep_example = keep_example
+        self._path = process.journal
         self._journal = Journal(process.journal)
         self._waiting: deque[dict[str, Any]] = deque()
         self._changed = threading.Condition()  # guards the journal and everything below
@@ -64,8 +64,8 @@ class Recorder:
         return len(self._waiting)
 
     def rows(self, given: Iterable[VerdictGiven]) -> list[dict[str, Any]]:
-        """The rows of verdicts, with what is to be kept of their examples."""
-        return [verdicts.columns(one.given, self._keep_example(one.example)) for one in given]
+        """The rows of verdicts, with what is to be kept of their texts."""
+        return [verdicts.columns(self.text.of_verdict(one.given), self.text.of_example(one.example)) for one in given]
 
     async def keep(self, given: tuple[VerdictGiven, ...]) -> None:
         """Take over verdicts. Raises AssayError (no room on the disk), OverloadedError (no database for too long)."""
@@ -75,7 +75,8 @@ class Recorder:
                 got=self.problem or f"{len(self._waiting)} verdicts waiting",
                 next_step="bring the database back",
             )
-        rows = self.rows(given)
+        is_long = any(one.example.is_long for one in given)
+        rows = await asyncio.to_thread(self.rows, given) if is_long else self.rows(given)
         with self._changed:
             self._journal.append(rows)
             self._waiting.extend(rows)
@@ -95,8 +96,7 @@ class Recorder:
         """Move what a dead process left into the database. Returns how many rows that was. Raises AssayError."""
         found = 0
         for rows in rows_left(journal):
-            with self._database.begin() as connection:
-                write(connection, rows)
+            self._write(rows, journal)
             found += len(rows)
         journal.unlink(missing_ok=True)
         if journal.with_suffix(DAMAGED).exists():
@@ -130,8 +130,7 @@ class Recorder:
     def _move(self) -> bool:
         batch = [self._waiting[place] for place in range(min(len(self._waiting), BATCH_ROWS))]
         try:
-            with self._database.begin() as connection:
-                write(connection, batch)
+            self._write(batch, self._path)
         except Exception as error:
             problem = error.problem if isinstance(error, AssayError) else f"{type(error).__name__}"
             if problem != self.problem:
@@ -145,6 +144,26 @@ class Recorder:
             self._moved += len(batch)
             self._journal.forget(len(batch))
         return True
+
+    def _write(self, rows: Sequence[dict[str, Any]], journal: Path) -> None:
+        """Write rows. One that is never taken is set aside beside its journal, so that it holds up nobody.
+
+        Raises AssayError where the database, or the disk, is away.
+        """
+        try:
+            with self._database.begin() as connection:
+                write(connection, rows)
+        except Exception as error:
+            if isinstance(error, AssayError) and not isinstance(error, InputError):
+                raise
+            if len(rows) > 1:
+                half = len(rows) // 2
+                self._write(rows[:half], journal)
+                self._write(rows[half:], journal)
+                return
+            aside = set_aside(journal, rows)
+            said = error.problem if isinstance(error, InputError) else type(error).__name__
+            _log.error("a verdict was set aside", extra={"verdict": rows[0]["id"], "file": aside.name, "problem": said})
 
 
 def write(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -10,7 +10,6 @@ where verdicts are kept.
 import asyncio
 import logging
 import time
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from assay.inference.engine import Priority
@@ -22,21 +21,22 @@ from assay.schema.errors import (
     EngineLostError,
     InputError,
     OverloadedError,
+    RequestFailedError,
     UnsupportedJudgeError,
 )
 from assay.schema.example import Example
 from assay.schema.ids import digest_json, new_id, utc_now
+from assay.schema.judge_version import JudgeVersion
 from assay.schema.verdict import Abstained, Action, Failed, Verdict
 from assay.serving.admission import Admission, estimated_tokens
 from assay.serving.asked import AS_OUR_FIELDS, Answered, Asked, Keeps, VerdictGiven
 from assay.serving.instruments import Instruments
-from assay.serving.judges_loaded import JudgesLoaded, ReadyJudge
+from assay.serving.judges_loaded import LEAST_TIME_S, JudgesLoaded, ReadyJudge
 from assay.serving.routing import Route, RoutingTable
 from assay.serving.settings import JudgeSettings, ServingSettings
 from assay.store.verdicts import GivenVerdict
 
 MAX_SHADOWS = 64  # copies in flight; more are shed, for nobody waits for them
-LEAST_TIME_S = 0.002
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +79,10 @@ class Service:
         began = time.monotonic()
         table = self.table  # aliases may move meanwhile; this request sees one state of them
         routes = [self._route(table, ref, asked.key) for ref in asked.judges]
-        tokens = estimated_tokens(_chars(asked), len(routes))
-        left_s = asked.deadline_s - began
+        tokens = estimated_tokens(asked.chars, len(routes))
+        if asked.waits:
+            await self.admission.room(tokens=tokens, priority=asked.priority, deadline_s=asked.deadline_s)
+        left_s = asked.deadline_s - time.monotonic()
         with self.admission.admitted(tokens=tokens, priority=asked.priority, left_s=left_s) as admitted:
             if len(routes) == 1:  # a task costs more than it brings
                 verdicts = [await self._verdict(asked, routes[0], began)]
@@ -94,20 +96,21 @@ class Service:
             self._copy_to_shadow(table, route, asked, one)
         return Answered(request_id=asked.request_id, verdicts=tuple(verdicts))
 
-    async def criterion(self, ref: str, *, key: str, deadline_s: float) -> Criterion:
-        """The question of the version that would judge a request with this key.
+    async def version(self, ref: str, *, key: str, deadline_s: float) -> JudgeVersion:
+        """The version that would judge a request with this key; it need not be in memory.
 
-        Raises InputError, NotFoundError (no such judge), OverloadedError (it is still being loaded).
+        Raises InputError, NotFoundError (no such judge), OverloadedError (it cannot be looked up in time).
         """
-        with await self._using(self._route(self.table, ref, key).version, deadline_s) as ready:
-            return ready.version.criterion
+        return await self.judges.version(self._route(self.table, ref, key).version, deadline_s)
+
+    async def criterion(self, ref: str, *, key: str, deadline_s: float) -> Criterion:
+        """The question of `version`."""
+        return (await self.version(ref, key=key, deadline_s=deadline_s)).criterion
 
     async def _verdict(self, asked: Asked, route: Route, began: float) -> VerdictGiven:
-        with await self._using(route.version, asked.deadline_s) as ready:
+        with await self.judges.using(route.version, asked.deadline_s) as ready:
             example = example_of(asked.values, AS_OUR_FIELDS, ready.version.criterion)
             verdict = await _judged(ready, example, asked)
-            if verdict.reason_code == EngineLostError.code:
-                await self.judges.lose(ready)
             if isinstance(verdict, Abstained) and ready.escalator is not None and route.role != "shadow":
                 verdict = await ready.escalator.escalate(example, verdict, deadline_s=asked.deadline_s)
         given = GivenVerdict(
@@ -126,18 +129,6 @@ class Service:
         )
         return VerdictGiven(given=given, example=example)
 
-    async def _using(self, version: str, deadline_s: float) -> AbstractContextManager[ReadyJudge]:
-        """A judge in memory. One that takes longer to load than there is time goes on loading: OverloadedError."""
-        if self.judges.holds(version):
-            return await self.judges.using(version)
-        try:
-            async with asyncio.timeout(max(deadline_s - time.monotonic(), LEAST_TIME_S)):
-                return await self.judges.using(version)
-        except TimeoutError:
-            raise OverloadedError(
-                f"{version} is still being loaded.", next_step="send it again after the time in Retry-After"
-            ) from None
-
     def _route(self, table: RoutingTable, ref: str, key: str) -> Route:
         name = ref.partition("@")[0]
         return table.route(ref, key=key, canary_share=self.settings.share_of_canary(name))
@@ -146,7 +137,7 @@ class Service:
         version = table.shadow(route.name)
         if version is None or route.role not in ("champion", "canary") or version == one.given.verdict.judge:
             return
-        if len(self._shadows) >= MAX_SHADOWS:
+        if len(self._shadows) >= MAX_SHADOWS or not self.judges.holds(version):  # nobody falls back for a copy
             self._instruments.shed(Priority.SHADOW)
             return
         copy = replace(asked, judges=(version,), priority=Priority.SHADOW, deadline_s=time.monotonic() + 10.0)
@@ -156,7 +147,7 @@ class Service:
 
     async def _shadow(self, asked: Asked, route: Route) -> None:
         try:
-            tokens, began = estimated_tokens(_chars(asked), 1), time.monotonic()
+            tokens, began = estimated_tokens(asked.chars, 1), time.monotonic()
             left_s = asked.deadline_s - began
             with self.admission.admitted(tokens=tokens, priority=Priority.SHADOW, left_s=left_s):
                 one = await self._verdict(asked, route, began)
@@ -177,7 +168,7 @@ async def _judged(ready: ReadyJudge, example: Example, asked: Asked) -> Verdict:
 
     Raises UnsupportedJudgeError (a mode that the judge does not have), and nothing else.
     """
-    deadline_s = _judge_deadline(ready, asked.deadline_s)
+    deadline_s = ready.chain.judge_until(asked.deadline_s)
     try:
         async with asyncio.timeout(max(deadline_s - time.monotonic(), LEAST_TIME_S)):
             verdict = await ready.judge.judge_async(
@@ -185,7 +176,7 @@ async def _judged(ready: ReadyJudge, example: Example, asked: Asked) -> Verdict:
             )
     except TimeoutError:  # an engine that stalls does not end anything itself
         return await ready.chain.answer(example, DeadlineExceededError.code, deadline_s=asked.deadline_s)
-    except (OverloadedError, DeadlineExceededError, EngineLostError) as error:
+    except (OverloadedError, DeadlineExceededError, EngineLostError, RequestFailedError) as error:
         return await ready.chain.answer(example, error.code, deadline_s=asked.deadline_s)
     except UnsupportedJudgeError:  # a mode that the judge does not have: the caller's mistake
         raise
@@ -199,14 +190,6 @@ async def _judged(ready: ReadyJudge, example: Example, asked: Asked) -> Verdict:
     if isinstance(verdict, Failed) and verdict.reason_code != InputError.code:
         return await ready.chain.answer(example, verdict.reason_code, deadline_s=asked.deadline_s)
     return verdict
-
-
-def _judge_deadline(ready: ReadyJudge, deadline_s: float) -> float:
-    """When the judge must have answered, so that the fallback chain has its time; half of the time at the least."""
-    now = time.monotonic()
-    return (
-        max(deadline_s - ready.chain.reserve_s, now + (deadline_s - now) / 2) if ready.chain.reserve_s else deadline_s
-    )
 
 
 def action_of(verdict: Verdict, ready: ReadyJudge, settings: JudgeSettings) -> Action:
@@ -229,7 +212,3 @@ def _verdict_id(asked: Asked, version: str, route: Route) -> str:
     if asked.event_id is None:
         return new_id("vd")
     return f"vd_{digest_json([asked.event_id, route.name, route.role, version])[:26]}"
-
-
-def _chars(asked: Asked) -> int:
-    return sum(len(value) if isinstance(value, str) else len(str(value)) for value in asked.values.values())

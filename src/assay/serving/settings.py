@@ -16,7 +16,8 @@ from assay.store.events import LateSpans
 PositiveAction: TypeAlias = Literal["flag", "block"]
 
 _ABOVE_ZERO = (
-    "deadline_ms", "event_deadline_ms", "max_deadline_ms", "max_tokens_in_flight", "memory_mb", "watch_s", "lease_s",
+    "deadline_ms", "batch_deadline_ms", "event_deadline_ms", "max_deadline_ms", "max_tokens_in_flight",
+    "max_request_tokens", "memory_mb", "watch_s", "lease_s",
     "retention_days", "max_body_bytes", "requests_per_minute", "max_judges", "trace_quiet_s", "session_quiet_s",
 )  # fmt: skip
 
@@ -39,17 +40,22 @@ class JudgeSettings:
 class ServingSettings:
     """Limits and habits of a server.
 
-    `deadline_ms` holds for a guardrail's request that names none, `event_deadline_ms` for one verdict of an event.
-    `max_tokens_in_flight` bounds admission, `memory_mb` what judges may take. With `keep_text` the redacted text stands
-    with its verdict. A trace is judged when nothing of it came for `trace_quiet_s`, a session after `session_quiet_s`;
-    spans that come after that are judged `apart` from the others, or dropped. `otlp_endpoint` is a collector that is
-    told of every verdict, with the headers that the environment variable `otlp_headers_variable` holds.
+    `deadline_ms` holds for a guardrail's request that names none, `batch_deadline_ms` for one of several examples,
+    `event_deadline_ms` for one verdict of an event.
+    `max_tokens_in_flight` bounds admission, `max_request_tokens` what one request may ask for, `memory_mb` what judges
+    may take. With `keep_text` the redacted text stands with its verdict. `hosts` are names beside those of loopback
+    that a server without keys may be called by. A trace is judged when nothing of it came for `trace_quiet_s`, a
+    session after `session_quiet_s`; spans that come after that are judged `apart` from the others, or dropped.
+    `otlp_endpoint` is a collector that is told of every verdict, with the headers that the environment variable
+    `otlp_headers_variable` holds.
     """
 
     deadline_ms: int = 1000
+    batch_deadline_ms: int = 30_000
     max_deadline_ms: int = 60_000
     event_deadline_ms: int = 30_000
     max_tokens_in_flight: int = 400_000
+    max_request_tokens: int = 200_000
     canary_share: float = 0.1
     memory_mb: int = 8192
     watch_s: float = 1.0
@@ -59,6 +65,7 @@ class ServingSettings:
     max_body_bytes: int = 1_000_000
     max_judges: int = 16
     requests_per_minute: int = 60_000
+    hosts: tuple[str, ...] = ()
     trace_quiet_s: float = 5.0
     session_quiet_s: float = 60.0
     late_spans: LateSpans = "apart"

@@ -18,6 +18,7 @@ def plain_verdict(given: GivenVerdict, awaiting: Awaiting | None = None) -> dict
     label = probability = reason = mode = None
     probabilities: dict[str, float] = {}
     truncated_tokens = 0
+    explanation, explanation_cut = None, False
     if verdict.kind == "decided":
         label, probability = verdict.label, verdict.probability
     else:
@@ -25,6 +26,7 @@ def plain_verdict(given: GivenVerdict, awaiting: Awaiting | None = None) -> dict
     if verdict.kind != "failed":
         mode, truncated_tokens = verdict.mode, verdict.truncated_tokens
         probabilities = dict(verdict.probabilities)
+        explanation, explanation_cut = verdict.explanation or None, verdict.explanation_cut
     return {
         "id": given.id,
         "judge": verdict.judge,
@@ -39,6 +41,8 @@ def plain_verdict(given: GivenVerdict, awaiting: Awaiting | None = None) -> dict
         "route": verdict.route,
         "reason_code": verdict.reason_code,
         "reason": reason,
+        "explanation": explanation,
+        "explanation_cut": explanation_cut,
         "mode": mode,
         "truncated_tokens": truncated_tokens,
         "latency_ms": round(verdict.latency_ms, 3),

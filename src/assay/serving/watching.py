@@ -2,13 +2,13 @@
 
 One `step` looks at the folder of judges (a judge that was copied in is verified and recorded), looks once at all
 aliases, loads the versions that they now point at, and only then gives the service its new table. An alias whose
-version cannot be loaded goes on pointing where it did: the old one keeps serving, and the problem is reported.
+version cannot be loaded goes on pointing where it did: the old one keeps serving, and the problem is reported. When
+memory is short a champion stays before a canary, a canary before a shadow.
 """
 
 import asyncio
 import logging
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from assay.registry import Registry
@@ -20,7 +20,6 @@ from assay.serving.service import Service
 from assay.serving.settings import ServingSettings
 
 SERVED = ("champion", "canary", "shadow")  # loaded ahead; any other version is loaded when it is asked for
-AGAIN_S = 15.0  # after which a version that could not be loaded is tried again
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +42,6 @@ class Watch:
         self._instruments = instruments
         self._looked_at: dict[str, float] = {}
         self._folder_problems: dict[str, str] = {}
-        self._failed: dict[str, tuple[Exception, float]] = {}
         self.problems: Mapping[str, str] = {}
         self.looked = False
 
@@ -61,9 +59,9 @@ class Watch:
         await asyncio.to_thread(self._adopt_new)
         wanted = await asyncio.to_thread(self._registry.pointing)
         now = self._service.table.pointing
-        load = sorted({version for pointing in wanted.values() for version in ahead(pointing)})
-        known = {ready.version.id for ready in self._judges.ready()}
-        failed = await self._load([version for version in load if version not in known])
+        self._judges.weights = weights(wanted.values())
+        load = sorted(self._judges.weights, key=lambda version: (self._judges.weights[version], version))
+        failed = await self._judges.ensure(load)
         self._report({version: _said(error) for version, error in failed.items()})
         table = {name: usable(pointing, now.get(name, {}), failed.keys()) for name, pointing in wanted.items()}
         self.looked = True
@@ -73,18 +71,6 @@ class Watch:
         self._pin()
         self._instruments.moves.inc()
         return True
-
-    async def _load(self, versions: Collection[str]) -> Mapping[str, Exception]:
-        """What kept any of these from being loaded. One that failed is tried again after a while."""
-        now = time.monotonic()
-        self._failed = {
-            version: (error, until)
-            for version, (error, until) in self._failed.items()
-            if version in versions and until > now
-        }
-        fresh = await self._judges.ensure(version for version in versions if version not in self._failed)
-        self._failed |= {version: (error, now + AGAIN_S) for version, error in fresh.items()}
-        return {version: error for version, (error, _) in self._failed.items()}
 
     def _pin(self) -> None:
         settings: ServingSettings = self._service.settings
@@ -134,8 +120,24 @@ def ahead(pointing: Mapping[str, str]) -> frozenset[str]:
     return frozenset(pointing[alias] for alias in aliases if alias in pointing)
 
 
+def weights(pointings: Iterable[Mapping[str, str]]) -> dict[str, int]:
+    """The versions that are loaded ahead, each with its weight: the least stays in memory longest.
+
+    >>> weights([{"champion": "a-1", "shadow": "a-2"}, {"candidate": "b-1"}])
+    {'a-2': 2, 'a-1': 0, 'b-1': 3}
+    """
+    found: dict[str, int] = {}
+    for pointing in pointings:
+        for alias in reversed((*SERVED, "candidate")):
+            if pointing.get(alias) in ahead(pointing):
+                found[pointing[alias]] = (*SERVED, "candidate").index(alias)
+    return found
+
+
 def usable(wanted: Mapping[str, str], now: Mapping[str, str], failed: Collection[str]) -> dict[str, str]:
     """Where the aliases of a name point, those that wanted a failed version staying where they are.
+
+    A champion that was nowhere before points at the failed version: its fallback chain speaks.
 
     >>> usable({"champion": "a-2", "shadow": "a-3"}, {"champion": "a-1"}, {"a-2", "a-3"})
     {'champion': 'a-1'}
@@ -146,6 +148,8 @@ def usable(wanted: Mapping[str, str], now: Mapping[str, str], failed: Collection
             found[alias] = version
         elif alias in now:
             found[alias] = now[alias]
+        elif alias == "champion":
+            found[alias] = version
     return found
 
 

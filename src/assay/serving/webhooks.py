@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import httpx
@@ -34,10 +34,18 @@ _log = logging.getLogger(__name__)
 
 
 class Webhooks:
-    """Sends what waits. `addresses` are the webhooks of assay.toml by name."""
+    """Sends what waits. `addresses` are the webhooks of assay.toml by name; `clock` gives seconds since 1970."""
 
-    def __init__(self, database: Database, addresses: Mapping[str, Webhook], owner: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        addresses: Mapping[str, Webhook],
+        owner: str,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._database = database
+        self._clock = clock
         self.addresses = addresses
         self._owner = owner
         self._woken = asyncio.Event()
@@ -77,12 +85,12 @@ class Webhooks:
         webhook = self.addresses.get(delivery.webhook)
         if webhook is None:
             return "assay.toml has no such webhook"
-        stamp = str(int(time.time()))
+        stamp = str(int(self._clock()))
         headers = {
             "content-type": "application/json",
             "webhook-id": delivery.id,
             "webhook-timestamp": stamp,
-            "webhook-signature": signature(webhook.secret, delivery.id, stamp, delivery.body),
+            "webhook-signature": signature(webhook.key, delivery.id, stamp, delivery.body),
         }
         try:
             answer = await client.post(webhook.url, content=delivery.body.encode(), headers=headers)
@@ -96,7 +104,7 @@ class Webhooks:
                 deliveries.delivered(connection, delivery.id)
                 return
             again = delivery.attempts < len(PAUSES_S)
-            next_at_s = time.time() + PAUSES_S[delivery.attempts] if again else None
+            next_at_s = self._clock() + PAUSES_S[delivery.attempts] if again else None
             deliveries.failed(connection, delivery.id, problem=problem, next_at_s=next_at_s)
         _log.warning(
             "a webhook did not take its delivery" if again else "a delivery was given up",
@@ -104,18 +112,16 @@ class Webhooks:
         )
 
     def _claim(self) -> tuple[Delivery, ...]:
-        lease = Lease(owner=self._owner, now_s=time.time(), length_s=LEASE_S)
+        lease = Lease(owner=self._owner, now_s=self._clock(), length_s=LEASE_S)
         with self._database.begin() as connection:
-            return deliveries.claim(connection, lease, BATCH)
+            return deliveries.claim(connection, lease, BATCH, PAUSES_S)
 
 
-def signature(secret: str, message_id: str, timestamp: str, body: str) -> str:
-    """The signature header of a message. A secret that begins with `whsec_` is base64 after that, any other is text.
+def signature(key: bytes, message_id: str, timestamp: str, body: str) -> str:
+    """The signature header of a message.
 
-    >>> signature("secret", "msg_1", "1700000000", "{}")
+    >>> signature(b"secret", "msg_1", "1700000000", "{}")
     'v1,A5oIrJxXPB/PkULSoVu0e4khvPiqpF9vljmhkSKg0FI='
     """
-    encoded = secret.removeprefix("whsec_")
-    key = base64.b64decode(encoded) if encoded != secret else secret.encode()
     signed = hmac.new(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
     return f"v1,{base64.b64encode(signed).decode()}"

@@ -34,6 +34,8 @@ BATCH_EVENTS = 64
 MAX_ATTEMPTS = 20
 IDLE_S = 0.5
 AGAIN_S = 0.25
+PATIENCE = 10  # deadlines of an event that one of its judges may wait to be let in
+LOOK_UP_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Worker:
         self._recorder = recorder
         self._owner = owner
         self._lease_s = service.settings.lease_s
+        self._patience_s = PATIENCE * service.settings.event_deadline_ms / 1000
         self._woken = asyncio.Event()
         self._finished = finished
         self._clock = clock
@@ -120,24 +123,28 @@ class Worker:
         for ref in event.body["judges"]:
             if event.attempts > MAX_ATTEMPTS:
                 problem = AssayError(f"The event was given up: it was begun {event.attempts - 1} times.")
-                gathers.found.append(self._failed(event, ref, problem))
+                gathers.found.append(await self._failed(event, ref, problem))
                 continue
             try:
                 await self._ask(event, ref, gathers)
             except AssayError as error:
-                gathers.found.append(self._failed(event, ref, error))
+                gathers.found.append(await self._failed(event, ref, error))
             except Exception:  # the other events of the batch must not be taken along
                 _log.exception("an event broke", extra={"event": event.id, "judge": ref})
-                gathers.found.append(self._failed(event, ref, AssayError("Assay made a mistake.")))
+                gathers.found.append(await self._failed(event, ref, AssayError("Assay made a mistake.")))
         return _Judged(event=event, verdicts=tuple(gathers.found))
 
     async def _ask(self, event: Event, ref: str, gathers: _Gathers) -> None:
-        """Ask one judge, as often as it takes to be let in."""
+        """Ask one judge until it is let in. Raises OverloadedError where that takes too long for the events behind."""
+        until_s = time.monotonic() + self._patience_s
         while True:
             try:
                 await self._service.judge(self._asked(event, ref), gathers)
             except OverloadedError as error:
-                await asyncio.sleep(max(error.retry_after_s, AGAIN_S))
+                rest_s = max(error.retry_after_s, AGAIN_S)
+                if time.monotonic() + rest_s > until_s:
+                    raise
+                await asyncio.sleep(rest_s)
             else:
                 return
 
@@ -156,8 +163,9 @@ class Worker:
             span_id=body.get("span_id"),
         )
 
-    def _failed(self, event: Event, ref: str, error: AssayError) -> VerdictGiven:
-        verdict = Failed(reason=error.problem, action="allow-and-flag", judge=ref, reason_code=error.code)
+    async def _failed(self, event: Event, ref: str, error: AssayError) -> VerdictGiven:
+        action = await self._declared_action(ref, event.body.get("key") or event.id)
+        verdict = Failed(reason=error.problem, action=action, judge=ref, reason_code=error.code)
         given = verdicts.GivenVerdict(
             id=new_id("vd"),
             request_id=event.body["request_id"],
@@ -196,18 +204,19 @@ class Worker:
         failed = []
         for verdict in one.verdicts:
             judge = verdict.given.verdict.judge
-            action = await self._declared_action(judge)
+            action = await self._declared_action(judge, one.event.id)
             said = Failed(reason=error.problem, action=action, judge=judge, reason_code=error.code)
             given = replace(verdict.given, verdict=said, action=action)
             failed.append(VerdictGiven(given=given, example=Example(id=one.event.id)))
         return replace(one, verdicts=tuple(failed), refused=True)
 
-    async def _declared_action(self, version: str) -> Action:
+    async def _declared_action(self, ref: str, key: str) -> Action:
+        """What a judge's version says of requests that it cannot answer; `allow-and-flag` where there is no version."""
         try:
-            with await self._service.judges.using(version) as ready:
-                return ready.version.fallback
+            version = await self._service.version(ref, key=key, deadline_s=time.monotonic() + LOOK_UP_S)
         except AssayError:
             return "allow-and-flag"
+        return version.fallback
 
     def _write(self, work: list[_Judged]) -> None:
         kept = {one.event.id: _kept(one.event.body) for one in work}
@@ -215,7 +224,15 @@ class Worker:
             mine = events.finish(connection, self._owner, kept)
             done = [one for one in work if one.event.id in mine]
             write(connection, [row for one in done for row in self._recorder.rows(one.verdicts)])
-            deliveries.add(connection, [_delivery(one) for one in done if one.event.body.get("webhook")])
+            deliveries.add(connection, [self._delivery(one) for one in done if one.event.body.get("webhook")])
+
+    def _delivery(self, one: _Judged) -> Delivery:
+        message = {
+            "type": "verdicts",
+            "event_id": one.event.id,
+            "verdicts": [plain_verdict(self._recorder.text.of_verdict(verdict.given)) for verdict in one.verdicts],
+        }
+        return Delivery(id=f"msg_{one.event.id}", webhook=one.event.body["webhook"], body=canonical_json(message))
 
     def _release(self) -> None:
         with self._database.begin() as connection:
@@ -244,13 +261,3 @@ class Worker:
 def _kept(body: Mapping[str, Any]) -> dict[str, Any]:
     """What stays of an event that is done: everything but the text, which stands, redacted, with its verdicts."""
     return {name: value for name, value in body.items() if name not in ("values", "spans")}
-
-
-def _delivery(one: _Judged) -> Delivery:
-    webhook = one.event.body["webhook"]
-    message = {
-        "type": "verdicts",
-        "event_id": one.event.id,
-        "verdicts": [plain_verdict(verdict.given) for verdict in one.verdicts],
-    }
-    return Delivery(id=f"msg_{one.event.id}", webhook=webhook, body=canonical_json(message))

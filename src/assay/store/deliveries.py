@@ -20,6 +20,7 @@ from sqlalchemy import (
     and_,
     delete,
     func,
+    or_,
     select,
     update,
 )
@@ -73,9 +74,15 @@ def add(connection: Connection, new: Sequence[Delivery]) -> None:
     insert_new(connection, deliveries, rows)
 
 
-def claim(connection: Connection, lease: Lease, limit: int) -> tuple[Delivery, ...]:
-    """Take up to `limit` deliveries that are due."""
-    due = and_(deliveries.c.state == "waiting", deliveries.c.next_at <= lease.now_s)
+def claim(connection: Connection, lease: Lease, limit: int, pauses_s: Sequence[float]) -> tuple[Delivery, ...]:
+    """Take up to `limit` deliveries that are due.
+
+    `pauses_s` are those after the first failed attempt, the second, …: one that would wait for longer than its own was
+    written before the clock was set back, and is due.
+    """
+    here = deliveries.c
+    set_back = [and_(here.attempts == number, here.next_at > lease.now_s + s) for number, s in enumerate(pauses_s, 1)]
+    due = and_(here.state == "waiting", or_(here.next_at <= lease.now_s, *set_back))
     return tuple(map(_delivery, leases.claim(connection, deliveries, due, lease, limit)))
 
 

@@ -131,6 +131,15 @@ def iter_labelled(connection: Connection, criterion_key: str) -> Iterator[tuple[
         yield from_text(Example, text, where="an example of the database"), opinions
 
 
+def labels_of(connection: Connection, example_id: str, criterion_key: str) -> tuple[Label, ...]:
+    """The current labels of one example, by labeller."""
+    here = (labels.c.criterion_key == criterion_key) & (labels.c.example_id == example_id)
+    rows = select(labels.c.labeller, labels.c.record, labels.c.withdrawn_at).where(here).order_by(labels.c.sequence)
+    newest = {row.labeller: row for row in connection.execute(rows)}
+    standing = [row for _, row in sorted(newest.items()) if row.withdrawn_at is None]
+    return tuple(from_text(Label, row.record, where="a label of the database") for row in standing)
+
+
 def take_back(connection: Connection, label: Label) -> None:
     """Take a labeller's newest answer back: the one before it holds again, or none. Call it for a label that was added,
     in the order of the answers.

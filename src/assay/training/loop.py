@@ -6,6 +6,7 @@ deletes it when the judge is stored. Only the last pool of rows of an epoch is e
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
+from transformers.trainer_callback import ExportableState
 
 from assay.datasets.soft_targets import uncertain
 from assay.models.small_judge_model import DecoderModel, SmallJudgeModel
@@ -32,7 +34,9 @@ from assay.schema.judge_version import Dtype
 from assay.training.batches import Collator, LengthGroupedSampler, TrainingData, TrainingRow
 from assay.training.checkpoints import Checkpoint, last_checkpoint, load_trained, save_trained
 from assay.training.objectives import class_weights, loss_of, said_loss, target_table
+from assay.training.processes import first_goes_first, is_first, rows_a_step
 from assay.training.settings import TrainingSettings
+from assay.training.trackers import Tracking
 
 _MONITOR = "eval_calibrated_loss"
 _MONITOR_ERROR = "eval_calibrated_loss_error"
@@ -42,7 +46,7 @@ OnStep = Callable[[int, int], None]  # steps done, steps in all
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """What training did, epoch by epoch. Losses are mean cross-entropies in nats; the training loss holds the weighted
-    loss of explanations too.
+    loss of explanations too. `seconds` and `tokens` are those of all epochs, an interrupted run's finished ones too.
     """
 
     epochs: tuple[Mapping[str, float], ...]
@@ -151,6 +155,18 @@ class _StopOverfitting(EarlyStoppingCallback):
             control.should_training_stop = True
 
 
+class _Clock(TrainerCallback, ExportableState):
+    """Keeps the seconds of the finished epochs in the checkpoints, so that a resumed run counts on."""
+
+    def __init__(self, before_s: float = 0.0) -> None:
+        self.before_s = before_s
+        self._began = time.perf_counter()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds; the Trainer's hook."""
+        return {"args": {"before_s": self.before_s + time.perf_counter() - self._began}, "attributes": {}}
+
+
 class _Steps(TrainerCallback):
     def __init__(self, on_step: OnStep) -> None:
         self._on_step = on_step
@@ -168,16 +184,21 @@ def fit_model(
     dtype: Dtype,
     run_folder: Path,
     on_step: OnStep | None = None,
+    tracking: Tracking | None = None,
 ) -> Fit:
     """Train in place; at the end the model holds the weights of the latest epoch not clearly worse than the best one.
 
     Called again after a kill with the same run folder, it goes on from the last finished epoch and ends with the same
     weights. `dtype` is that of the matrix products; weights and optimiser stay in float32.
     """
-    checkpoint = last_checkpoint(run_folder)
-    trainer = _trainer(model, data, settings, _arguments(settings, dtype, run_folder, len(data.train), checkpoint))
-    if on_step:
-        trainer.add_callback(_Steps(on_step))
+    with first_goes_first():  # it deletes what a kill cut short
+        checkpoint = last_checkpoint(run_folder)
+    tracking = tracking or Tracking()
+    arguments = _arguments(settings, dtype, run_folder, len(data.train), checkpoint, tracking)
+    trainer = _trainer(model, data, settings, arguments)
+    more = [_Steps(on_step)] if on_step else []
+    for callback in (*more, *(tracking.callbacks() if is_first() else ())):
+        trainer.add_callback(callback)
     outcome = trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     return _fit_of(trainer, outcome.metrics, data.train, checkpoint, dtype)
 
@@ -189,7 +210,9 @@ def _trainer(
     trainer = JudgeTrainer(
         data.scale,
         class_weights(shares, balanced=settings.class_balance),
-        LengthGroupedSampler([len(row["input_ids"]) for row in data.train], settings.batch_size, settings.seed),
+        LengthGroupedSampler(
+            [len(row["input_ids"]) for row in data.train], rows_a_step(settings.batch_size)[1], settings.seed
+        ),
         settings.explanation_weight,
         model=model,
         args=arguments,
@@ -197,22 +220,28 @@ def _trainer(
         eval_dataset=sorted(data.dev, key=lambda row: len(row["input_ids"])),
         data_collator=Collator(data.pad_id),
         compute_metrics=_dev_metrics,
-        callbacks=[_StopOverfitting(early_stopping_patience=settings.patience)],
+        callbacks=[_StopOverfitting(early_stopping_patience=settings.patience), _Clock()],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
 def _arguments(
-    settings: TrainingSettings, dtype: Dtype, run_folder: Path, rows: int, checkpoint: Checkpoint | None
+    settings: TrainingSettings,
+    dtype: Dtype,
+    run_folder: Path,
+    rows: int,
+    checkpoint: Checkpoint | None,
+    tracking: Tracking,
 ) -> TrainingArguments:
     cuda = torch.cuda.is_available()
-    per_epoch = math.ceil(rows / settings.batch_size)
+    of_one_device, together = rows_a_step(settings.batch_size)
+    per_epoch = math.ceil(rows / together)
     stopped = checkpoint is not None and checkpoint.stopped  # the Trainer would forget it and go on
     return TrainingArguments(
         output_dir=str(run_folder),
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=2 * settings.batch_size,
+        per_device_train_batch_size=of_one_device,
+        per_device_eval_batch_size=2 * of_one_device,
         num_train_epochs=checkpoint.step // per_epoch if checkpoint and stopped else settings.epochs,
         learning_rate=settings.learning_rate,
         optim_args=str(settings.head_learning_rate),
@@ -232,7 +261,8 @@ def _arguments(
         restore_callback_states_from_checkpoint=True,  # early stopping goes on counting after a kill
         remove_unused_columns=False,
         label_names=["labels"],
-        report_to="none",
+        report_to=tracking.reported_to or "none",
+        run_name=tracking.run_name or None,
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
         log_level="error",
@@ -288,15 +318,15 @@ def _fit_of(
             values["dev_calibrated_loss_error"] = entry[_MONITOR_ERROR]
             values["dev_accuracy"] = entry["eval_accuracy"]
     finished = max(epochs)
-    per_epoch = math.ceil(len(train) / trainer.args.train_batch_size)
+    per_epoch = math.ceil(len(train) / (trainer.args.train_batch_size * trainer.args.world_size))
     resumed = checkpoint.step // per_epoch if checkpoint else None
-    here = finished - (resumed or 0)
-    seconds = float(metrics["train_runtime"])
+    clock = next(one for one in trainer.callback_handler.callbacks if isinstance(one, _Clock))
+    seconds = clock.before_s + float(metrics["train_runtime"])
     return Fit(
         epochs=tuple({"epoch": float(epoch), **values} for epoch, values in sorted(epochs.items()) if values),
         best_epoch=int(str(trainer.state.best_model_checkpoint).rsplit("-", 1)[1]) // per_epoch,
         seconds=seconds,
-        rows_per_s=len(train) * here / seconds,
+        rows_per_s=len(train) * finished / seconds,
         tokens=finished * sum(len(row["input_ids"]) for row in train),
         explained_rows=sum(len(row["input_ids"]) > row["row_length"] for row in train),
         uncertain_rows=int(uncertain(np.array([row["shares"] for row in train])).sum()),

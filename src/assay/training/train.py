@@ -30,7 +30,7 @@ from assay.judging.slm import SmallJudge
 from assay.metrics.intervals import Estimate
 from assay.models.backbone import Backbone, find_backbone
 from assay.models.lora import LoraShape
-from assay.models.small_judge_model import new_model, save_parts
+from assay.models.small_judge_model import SmallJudgeModel, new_model, save_parts
 from assay.models.tokens import Tokens
 from assay.registry import Registry
 from assay.registry.refs import check_name
@@ -47,9 +47,11 @@ from assay.training.calibration import Calibrated, DecisionSettings, calibrate, 
 from assay.training.explanations import Explaining, end_token_of, explanation_of
 from assay.training.loop import Fit, fit_model
 from assay.training.probes import add_probes
+from assay.training.processes import from_first, is_first
 from assay.training.renderings import rendering_for
 from assay.training.settings import DEFAULT_METHOD, TrainingSettings, settings_for
 from assay.training.taught import Taught, taught
+from assay.training.trackers import Tracking, check_trackers
 
 OnProgress = Callable[[str, int, int], None]  # stage, steps done, steps in all
 TRAINABLE_SCALES = ("binary", "categorical", "ordinal")
@@ -58,7 +60,7 @@ TRAINABLE_SCALES = ("binary", "categorical", "ordinal")
 @dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
     """What to train. `method` None takes LoRA, `dtype` None the fastest type that the
-    device has; `overrides` are fields of TrainingSettings.
+    device has; `overrides` are fields of TrainingSettings. `report_to` names experiment trackers.
     """
 
     backbone: str = "minilm"
@@ -72,6 +74,7 @@ class TrainingRequest:
     escalation: Escalation | None = None
     files: Mapping[str, Path] = field(default_factory=dict)  # name in the judge's folder → rule file to copy there
     dtype: Dtype | None = None
+    report_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ class _Plan:
     rendering: Rendering
     dtype: Dtype
     fallback: Action
+    report_to: tuple[str, ...]
 
     @property
     def criterion(self) -> Criterion:
@@ -102,6 +106,11 @@ class _Plan:
                 "dtype": self.dtype,
             }
         )
+
+    @property
+    def folder(self) -> str:
+        """The name of the run's folder."""
+        return self.digest[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,15 +139,18 @@ def train(
 ) -> TrainedJudge:
     """Train, calibrate, and store a judge version.
 
-    Rows that no label decides teach where the targets are soft, and are left alone otherwise. Raises InputError,
+    Under `torchrun` every process calls this, and all get what the first one stored. Rows that no label decides teach where the targets are soft, and are left alone otherwise. Raises InputError,
     NotFoundError (backbone), RefusedError (a policy that cannot be met, soft targets where every row has one opinion),
     ConflictError (the same training runs already).
     """
     plan = _plan(dataset, request)
     lessons = taught(rows, plan.criterion, plan.settings.targets)
-    with _run_folder(runs, plan.digest) as run:
-        fit = _fit(plan, lessons, rows_of(rows, "dev"), run, on_progress)
-        staged = run / "judge"
+    if not is_first():
+        _fit(plan, lessons, rows_of(rows, "dev"), runs / plan.folder, None)
+        return from_first(None)
+    with _run_folder(runs, plan.folder) as run:
+        model, fit = _fit(plan, lessons, rows_of(rows, "dev"), run, on_progress)
+        staged = _staged(model, plan, run)
         for name, path in request.files.items():
             shutil.copyfile(path, staged / name)
         draft = dataclasses.replace(
@@ -154,12 +166,16 @@ def train(
         )
         _write_record(staged, fit, calibrated, plan.settings)
         registry.add(staged, version)
-    return TrainedJudge(version=version, fit=fit, calibrators=calibrated.candidates, base_rates=calibrated.base_rates)
+    trained = TrainedJudge(
+        version=version, fit=fit, calibrators=calibrated.candidates, base_rates=calibrated.base_rates
+    )
+    return from_first(trained)
 
 
 def _plan(dataset: DatasetVersion, request: TrainingRequest) -> _Plan:
     _check_scale(dataset.criterion)
     check_decision(request.decision, dataset.criterion)
+    check_trackers(request.report_to)
     backbone = find_backbone(request.backbone)
     settings = settings_for(backbone, request.method or DEFAULT_METHOD, request.overrides)
     return _Plan(
@@ -170,6 +186,7 @@ def _plan(dataset: DatasetVersion, request: TrainingRequest) -> _Plan:
         rendering=rendering_for(dataset.criterion, backbone, settings, request.label_tokens),
         dtype=request.dtype or best_dtype(),
         fallback=request.fallback,
+        report_to=request.report_to,
     )
 
 
@@ -183,9 +200,9 @@ def _check_scale(criterion: Criterion) -> None:
 
 
 @contextlib.contextmanager
-def _run_folder(runs: Path, digest: str) -> Iterator[Path]:
+def _run_folder(runs: Path, name: str) -> Iterator[Path]:
     """The private folder of one training, under a lock; deleted when the judge is stored."""
-    folder = runs / digest[:16]
+    folder = runs / name
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(runs / f"{folder.name}.lock")
     try:
@@ -201,7 +218,9 @@ def _run_folder(runs: Path, digest: str) -> Iterator[Path]:
         lock.release()
 
 
-def _fit(plan: _Plan, lessons: Taught, dev: Sequence[FrozenRow], run: Path, on_progress: OnProgress | None) -> Fit:
+def _fit(
+    plan: _Plan, lessons: Taught, dev: Sequence[FrozenRow], run: Path, on_progress: OnProgress | None
+) -> tuple[SmallJudgeModel, Fit]:
     set_seed(plan.settings.seed)
     backbone, criterion, rendering = plan.backbone, plan.criterion, plan.rendering
     tokenizer = backbone.load_tokenizer()
@@ -231,12 +250,20 @@ def _fit(plan: _Plan, lessons: Taught, dev: Sequence[FrozenRow], run: Path, on_p
         dtype=plan.dtype,
         run_folder=run / "checkpoints",
         on_step=None if on_progress is None else lambda done, steps: on_progress("train", done, steps),
+        tracking=Tracking(
+            trackers=plan.report_to, run_name=f"{plan.name}-{plan.folder[:8]}", folder=run.parent.parent / "trackers"
+        ),
     )
+    return model, fit
+
+
+def _staged(model: SmallJudgeModel, plan: _Plan, run: Path) -> Path:
+    """The folder of the judge to be, with the model's parts in it."""
     staged = run / "judge"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
-    save_parts(model, staged, backbone, plan.settings.method)
-    return fit
+    save_parts(model, staged, plan.backbone, plan.settings.method)
+    return staged
 
 
 def _tokens(plan: _Plan, tokenizer: Any) -> Tokens:

@@ -110,11 +110,13 @@ def llm_judge(verdicts: Mapping[str, Verdict], outcomes: Outcomes) -> Contender 
     shared = outcomes.where(both)
     decided = [verdict for verdict in found if isinstance(verdict, Decided)]
     labels = outcomes.criterion.labels
+    probabilities = np.array([[v.probabilities.get(label, 0.0) for label in labels] for v in decided])
+    labels_only = bool(np.isin(probabilities, (0.0, 1.0)).all())  # they rank nothing
     answered = Answered(
         predicted=np.array([labels.index(outcomes.criterion.check_label(v.label)) for v in decided]),
-        probabilities=np.array([[v.probabilities.get(label, 0.0) for label in labels] for v in decided]),
+        probabilities=None if labels_only else probabilities,
     )
-    return compared("llm-judge", f"a prompted LLM ({decided[0].judge})", answered, shared)
+    return compared("llm-judge", f"a prompted LLM ({plain(decided[0].judge, limit=60)})", answered, shared)
 
 
 def compared(name: str, what: str, answered: Answered, outcomes: Outcomes) -> Contender:

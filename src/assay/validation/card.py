@@ -32,6 +32,7 @@ GATE_NAMES = {
     "keeps-f1": "As good as its parent",
 }
 CONTENDER_NAMES = {"majority": "Commonest answer", "bag-of-words": "Bag of words", "llm-judge": "LLM judge"}
+SLICE_MEASURES = ("accuracy", "precision", "recall", "auroc", "auprc", "brier", "ece")
 TOO_RARE = 0.005
 
 
@@ -50,6 +51,7 @@ def render_card(report: Report, decision: GateDecision) -> str:
             precision_words=precision_words(report),
             label_words=label_words(report),
             threshold_words=threshold_words(report),
+            slice_measures=slice_measures(report),
             measure_names=[report.main_measure, *(name for name in report.measures if name != report.main_measure)],
         )
     )
@@ -145,6 +147,12 @@ def threshold_words(report: Report) -> str:
     if decision.abstain_low is None or decision.abstain_high is None or decision.abstain_low == decision.abstain_high:
         return words
     return f"{words}; undecided between {wording.span(decision.abstain_low, decision.abstain_high)}"
+
+
+def slice_measures(report: Report) -> list[str]:
+    """The measures that the table of slices shows: those of `SLICE_MEASURES` that were measured in any of them."""
+    measured = {name for part in report.slices for name in part.measures or {}}
+    return [name for name in (report.main_measure, *SLICE_MEASURES) if name in measured] or [report.main_measure]
 
 
 def tied(text: str) -> str:

@@ -31,7 +31,7 @@ from assay.validation.headline import (
 from assay.validation.mistakes import worst_mistakes
 from assay.validation.outcomes import Outcomes, answers_of, judged, outcomes_of
 from assay.validation.report import BaseRates, Contender, DatasetSummary, JudgeSummary, Report
-from assay.validation.slices import slices_of
+from assay.validation.slices import check_keys, slices_of
 from assay.validation.training_summary import training_summary
 
 MEASURABLE = ("binary", "categorical", "ordinal")
@@ -68,6 +68,8 @@ def evaluate(  # noqa: PLR0913 (four things to compare and five options, by keyw
     """
     _check_belonging(judge, version, dataset)
     by_split = _by_split(rows)
+    if slices is not None:
+        check_keys(by_split["test"], slices)
     run = judged(judge, by_split["test"], progress)
     answers = answers_of(run)
     outcomes = outcomes_of(run, dataset.criterion, version.decision.threshold, seed)
@@ -87,7 +89,7 @@ def evaluate(  # noqa: PLR0913 (four things to compare and five options, by keyw
         calibration=calibration_of(outcomes, own_rate),
         expected_precision=production_precision(measures, rates, dataset.criterion.scale.positive, seed),
         confusion=confusion_of(outcomes),
-        slices=slices_of(outcomes, slices),
+        slices=slices_of(outcomes, slices, own_rate=own_rate),
         contenders=_contenders(version, by_split, outcomes, llm_verdicts),
         curves=curves_of(outcomes),
         mistakes=worst_mistakes(outcomes),

@@ -10,10 +10,10 @@ from itertools import chain
 
 import numpy as np
 
-from assay.metrics.accuracy import accuracy, f1, share
-from assay.metrics.multiclass import multiclass_metrics
+from assay.metrics.accuracy import accuracy
 from assay.schema.dataset import FrozenRow
 from assay.schema.errors import InputError, shown
+from assay.validation.headline import calibration_of, measures_of
 from assay.validation.outcomes import Outcomes
 from assay.validation.plain_text import plain
 from assay.validation.report import Measures, Slice
@@ -26,34 +26,49 @@ BUILT_IN = ("source", "turns", "length")
 THIRDS = ("shortest third", "middle third", "longest third")
 
 
-def slices_of(outcomes: Outcomes, keys: Sequence[str] | None = None) -> tuple[Slice, ...]:
+def slices_of(
+    outcomes: Outcomes,
+    keys: Sequence[str] | None = None,
+    *,
+    own_rate: np.ndarray | None = None,  # (n, k)
+) -> tuple[Slice, ...]:
     """Slices by key, then by value. `keys` are `meta` keys or built-in ones; None finds them.
 
-    Raises InputError for a key that no test row has.
+    `own_rate` are the probabilities at the test's rate, for Brier score and calibration error; by default those that
+    the judge gave. Raises InputError for a key that no test row has.
     """
     every = _values_by_key(outcomes.rows, outcomes)
+    rates = outcomes.probabilities if own_rate is None else own_rate
     if keys is not None:
-        for key in keys:
-            if key not in every:
-                raise InputError("A slice key is on no test row.", required=f"one of {sorted(every)}", got=shown(key))
+        check_keys(outcomes.rows, keys)
         chosen = list(dict.fromkeys(keys))
     else:
         chosen = [key for key, values in every.items() if _worth_showing(values)][:MAX_FOUND_KEYS]
-    return tuple(chain.from_iterable(_cut(outcomes, key, every[key]) for key in chosen))
+    return tuple(chain.from_iterable(_cut(outcomes, rates, key, every[key]) for key in chosen))
+
+
+def check_keys(rows: Sequence[FrozenRow], keys: Sequence[str]) -> None:
+    """Refuse a key that no row has. Raises InputError."""
+    known = sorted({_key(key) for row in rows for key in row.example.meta} | set(BUILT_IN))
+    for key in keys:
+        if key not in known:
+            raise InputError("A slice key is on no test row.", required=f"one of {known}", got=shown(key))
 
 
 def _values_by_key(rows: Sequence[FrozenRow], outcomes: Outcomes) -> dict[str, list[str | None]]:
     """Key → the value of each row, None where it has none; meta keys first, in the order of their first row."""
     meta = dict.fromkeys(key for row in rows for key in row.example.meta)
-    found = {
-        f"meta.{key}" if key in BUILT_IN else key: [_value(row.example.meta.get(key)) for row in rows] for key in meta
-    }
+    found = {_key(key): [_value(row.example.meta.get(key)) for row in rows] for key in meta}
     built_in: dict[str, list[str | None]] = {
         "source": [row.example.source for row in rows],
         "turns": [_turns(row) for row in rows],
         "length": _thirds(rows, outcomes),
     }
     return found | built_in
+
+
+def _key(meta_key: str) -> str:
+    return f"meta.{meta_key}" if meta_key in BUILT_IN else meta_key
 
 
 def _value(value: object) -> str | None:
@@ -78,31 +93,23 @@ def _worth_showing(values: Sequence[str | None]) -> bool:
     return MIN_VALUES <= len({value for value in values if value is not None}) <= MAX_VALUES
 
 
-def _cut(outcomes: Outcomes, key: str, values: Sequence[str | None]) -> list[Slice]:
+def _cut(outcomes: Outcomes, own_rate: np.ndarray, key: str, values: Sequence[str | None]) -> list[Slice]:
     present = {value for value in values if value is not None}
     order = THIRDS if present <= set(THIRDS) else sorted(present)
     members = np.array([value or "" for value in values], dtype=object)
-    return [_slice(outcomes.where(members == value), key, value) for value in order if value in present]
+    where = {value: members == value for value in order if value in present}
+    return [_slice(outcomes.where(mask), own_rate[mask], key, value) for value, mask in where.items()]
 
 
-def _slice(part: Outcomes, key: str, value: str) -> Slice:
+def _slice(part: Outcomes, own_rate: np.ndarray, key: str, value: str) -> Slice:
     n = len(part.truth)
     positives = int((part.truth == part.positive).sum()) if part.binary else None
-    measures = _measures(part) if n >= MIN_SLICE_ROWS else None
+    measures = _measures(part, own_rate) if n >= MIN_SLICE_ROWS else None
     return Slice(key=plain(key, limit=40), value=plain(value, limit=40), n=n, positives=positives, measures=measures)
 
 
-def _measures(part: Outcomes) -> Measures:
-    right = accuracy(part.truth, part.predicted, part.resampling)
-    if part.binary:
-        truth, predicted = part.truth == part.positive, part.predicted == part.positive
-        resampling = part.resampling
-        return {
-            "accuracy": right,
-            "f1": f1(truth, predicted, resampling) if (truth | predicted).any() else None,
-            "precision": share(truth, predicted, resampling),
-            "recall": share(predicted, truth, resampling),
-            "specificity": share(~predicted, ~truth, resampling),
-        }
-    several = multiclass_metrics(part.truth, part.predicted, part.criterion.labels, resampling=part.resampling)
-    return {"accuracy": right, "macro_f1": several.macro_f1}
+def _measures(part: Outcomes, own_rate: np.ndarray) -> Measures:
+    found, _ = measures_of(part, own_rate)
+    found = {"accuracy": accuracy(part.truth, part.predicted, part.resampling), **found}
+    found["ece"] = calibration_of(part, own_rate).ece
+    return {name: one for name, one in found.items() if name != "brier_change"}

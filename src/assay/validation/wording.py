@@ -27,6 +27,7 @@ MEASURE_NAMES: Mapping[str, str] = {
     "mean_absolute_error": "Mean absolute error",
     "accuracy": "Accuracy",
     "brier": "Brier score",
+    "ece": "Calibration error",
     "brier_change": "Brier score, change by calibration",
 }
 

@@ -28,7 +28,7 @@ from assay.inference.torch.noticing import can_be_packed
 from assay.inference.torch.padded import PaddedRunner
 from assay.models.backbone import Backbone
 from assay.schema.errors import IntegrityError, UnsupportedJudgeError
-from assay.schema.judge_version import JudgeVersion
+from assay.schema.judge_version import NO_PLACES, JudgeVersion, Places
 
 _CPU = torch.device("cpu")
 
@@ -38,7 +38,8 @@ class Int8Runner:
 
     explains = False
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places = NO_PLACES) -> None:
+        self._places = places
         self._judges: dict[str, _Quantised] = {}
 
     @property
@@ -49,7 +50,7 @@ class Int8Runner:
     def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:
         """See Runner. Raises UnsupportedJudgeError for decoders and on processors without VNNI."""
         check_quantisable(version)
-        made = _Quantised(version, folder)
+        made = _Quantised(version, folder, self._places)
 
         def install() -> None:
             self._judges[version.id] = made
@@ -88,8 +89,8 @@ class _Quantised:
     quantisers: list[InputQuantiser]
     weight_bytes: int
 
-    def __init__(self, version: JudgeVersion, folder: Path) -> None:
-        model, loaded, backbone = _float_model(version, folder)
+    def __init__(self, version: JudgeVersion, folder: Path, places: Places) -> None:
+        model, loaded, backbone = _float_model(version, folder, places)
         exact = {name: part for name, part in layers_of(model)[1].named_modules() if isinstance(part, nn.Linear)}
         dtype = best_dtype()
         running = _loaded(backbone, torch_dtype(dtype))
@@ -107,10 +108,12 @@ class _Quantised:
         self.weight_bytes = floats + integers
 
 
-def ranges_of(version: JudgeVersion, folder: Path, rows: Iterable[Sequence[int]]) -> dict[str, ActivationRange]:
+def ranges_of(
+    version: JudgeVersion, folder: Path, rows: Iterable[Sequence[int]], places: Places = NO_PLACES
+) -> dict[str, ActivationRange]:
     """Measure a parent's ranges on rows of token ids (unlabelled). Raises UnsupportedJudgeError, as loading does."""
     check_quantisable(version)
-    model = _float_model(version, folder)[0]
+    model = _float_model(version, folder, places)[0]
     model.set_attn_implementation("eager")
     return measure_ranges(model, layers_of(model)[1], rows)
 
@@ -126,9 +129,9 @@ def check_quantisable(version: JudgeVersion) -> None:
         )
 
 
-def _float_model(version: JudgeVersion, folder: Path) -> tuple[Any, LoadedJudge, Backbone]:
+def _float_model(version: JudgeVersion, folder: Path, places: Places) -> tuple[Any, LoadedJudge, Backbone]:
     """The judge in float32, its adapter merged; what it adds; its backbone."""
-    backbone = find_body(version, folder)
+    backbone = find_body(version, folder, places)
     loaded = load_judge(version, folder)
     model = _loaded(backbone, torch.float32)
     if loaded.adapter is not None:

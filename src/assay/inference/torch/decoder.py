@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from assay.inference.runner import Read, Work
+from assay.inference.runner import OutOfMemory, Read, Work
 from assay.inference.torch.adapters import AdapterBank, adapt
 from assay.inference.torch.loading import LoadedJudge, end_tokens
 from assay.inference.torch.memory import raise_if_out_of_memory
@@ -95,9 +95,18 @@ class DecoderRunner:
         self._tree.settle(new_nodes(ends))
         return taken
 
-    @torch.inference_mode()
     def run(self, works: Sequence[Work]) -> list[Read]:
-        """See Runner."""
+        """See Runner. A pass that does not fit beside the kept prefixes is run once more without them."""
+        try:
+            return self._run(works)
+        except OutOfMemory:
+            if not self._tree.bytes:
+                raise
+            self._tree.clear()
+        return self._run(works)  # after the handler, whose traceback holds the tensors of the first try
+
+    @torch.inference_mode()
+    def _run(self, works: Sequence[Work]) -> list[Read]:
         self._tree.tick()
         branch, _ = self._group(works[0])
         paths = [self._path(work) for work in works]

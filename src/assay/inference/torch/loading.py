@@ -9,11 +9,11 @@ from torch import nn
 
 from assay.inference.torch.layer_range import layers_of
 from assay.models.adapter import Adapter, read_adapter
-from assay.models.backbone import Backbone, check_same_weights, find_backbone
+from assay.models.backbone import Backbone, backbone_of, find_backbone
 from assay.models.heads import MeanPoolHead
 from assay.models.lora import ADAPTER_FOLDER
 from assay.models.small_judge_model import BACKBONE_FOLDER
-from assay.schema.judge_version import JudgeVersion
+from assay.schema.judge_version import NO_PLACES, JudgeVersion, Places
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,16 +30,14 @@ class LoadedJudge:
         return replace(self, adapter=None)
 
 
-def find_body(version: JudgeVersion, folder: Path) -> Backbone:
+def find_body(version: JudgeVersion, folder: Path, places: Places = NO_PLACES) -> Backbone:
     """The backbone that a judge runs on: the shared one, or its own weights (method `full`).
 
     Raises NotFoundError, IntegrityError.
     """
     if version.method == "full":
         return find_backbone(str(folder / BACKBONE_FOLDER))
-    backbone = find_backbone(version.backbone.name)
-    check_same_weights(backbone, version.backbone)
-    return backbone
+    return backbone_of(version.backbone, places)
 
 
 def load_judge(version: JudgeVersion, folder: Path) -> LoadedJudge:

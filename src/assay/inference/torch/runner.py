@@ -22,7 +22,7 @@ from assay.inference.torch.padded import PaddedRunner
 from assay.models.adapter import Adapter
 from assay.models.backbone import Backbone
 from assay.schema.errors import EngineLostError, IntegrityError, UnsupportedJudgeError
-from assay.schema.judge_version import JudgeVersion
+from assay.schema.judge_version import NO_PLACES, JudgeVersion, Places
 
 _Inner: TypeAlias = DecoderRunner | EncoderRunner | PaddedRunner
 
@@ -37,6 +37,7 @@ class TorchRunner:
         copy_bytes: memory for copies of an encoder's layers, each with the adapter of one judge merged: for judges
             whose adapter changes every layer, which share no work. The low-rank products cost a short text alone half
             as much again. Where the memory is spent the adapter stays beside the weights.
+        places: the folders of backbones that do not lie where they did when their judges were trained.
 
     """
 
@@ -47,11 +48,13 @@ class TorchRunner:
         alone: bool = False,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         copy_bytes: int = 0,
+        places: Places = NO_PLACES,
     ) -> None:
         self._device = device or best_device()
         self._alone = alone
         self._cache_bytes = cache_bytes
         self._copy_bytes = copy_bytes
+        self._places = places
         self._layer_bytes = 0  # what one copy takes
         self._copied: set[str] = set()  # judges with layers of their own
         self._weights: tuple[str, str] | None = None  # digest and dtype of the backbone
@@ -77,7 +80,7 @@ class TorchRunner:
         """See Runner."""
         check_supported("torch", version)
         with self._loading:
-            backbone = find_body(version, folder)
+            backbone = find_body(version, folder, self._places)
             loaded = load_judge(version, folder)
             self._check_shared(version, backbone)
             if self._inner is None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from assay.inference.endings import closed, fail, no_judge, too_late
+from assay.inference.endings import closed, fail, no_judge, refused, too_late
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
 from assay.inference.vllm.fleet import Fleet, Standing
 from assay.inference.vllm.replica import ReplicaBusy, ReplicaLost, ReplicaRefused
@@ -80,6 +80,11 @@ class VllmEngine:
         self._thread = threading.Thread(target=self._loop.run_forever, name="assay-engine-vllm", daemon=True)
         self._thread.start()
         self._fleet = self._on_loop(_fleet(servers))
+
+    @property
+    def lost(self) -> bool:
+        """See Engine. Servers that cannot be reached are looked at again and again, so this one is over when closed."""
+        return self._closed
 
     @property
     def waiting_tokens(self) -> int:
@@ -318,7 +323,9 @@ def _told(error: Exception) -> AssayError:
     if isinstance(error, ReplicaBusy):
         return OverloadedError("The vLLM servers have too much to do.", got=str(error), next_step="try again later")
     if isinstance(error, ReplicaRefused):
-        return EngineLostError("The vLLM server refuses the request.", got=str(error), next_step="look at its limits")
-    if isinstance(error, ReplicaLost | MalformedAnswer):
+        return refused("The vLLM server refuses the request.", str(error), "look at its limits")
+    if isinstance(error, MalformedAnswer):
+        return refused("The vLLM server's answer cannot be read.", str(error), "look at its log and its version")
+    if isinstance(error, ReplicaLost):
         return EngineLostError("The vLLM server does not answer.", got=str(error), next_step="look at its log")
-    return EngineLostError("The engine failed.", got=f"{type(error).__name__}: {shown(str(error), 200)}")
+    return refused("The engine failed.", f"{type(error).__name__}: {shown(str(error), 200)}", "report it")

@@ -12,10 +12,11 @@ from assay.schema.errors import InputError, shown
 from assay.schema.ids import new_id
 from assay.server.asking import IdempotencyHeader, MayJudge, MayRead, ServingHere, deadline_of, request_id_of
 from assay.server.bodies import AcceptedBody, EventBody, EventsBody, EventStateBody
+from assay.server.limits import check_request
 from assay.server.once import once
 from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
-from assay.serving.asked import AS_OUR_FIELDS
+from assay.serving.asked import AS_OUR_FIELDS, chars_of
 from assay.serving.verdict_shape import plain_verdict
 from assay.store import awaiting, events, verdicts
 from assay.store.answers import Answer
@@ -71,6 +72,7 @@ async def _event(serving: Serving, body: EventBody, request_id: str) -> Event:
             required=f"one of {sorted(serving.webhooks.addresses)}, from [webhooks.NAME] of assay.toml",
         )
     values, key = body.values(), body.group or body.id or ""
+    check_request(serving.limits, judges=len(body.judges), chars=chars_of(values))
     for ref in body.judges:
         criterion = await serving.service.criterion(ref, key=key, deadline_s=deadline_of(serving, None, None))
         example_of(values, AS_OUR_FIELDS, criterion)

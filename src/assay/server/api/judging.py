@@ -8,22 +8,26 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from assay.inference.engine import Priority
-from assay.schema.errors import InputError, OverloadedError
+from assay.schema.errors import AssayError, OverloadedError
 from assay.server.asking import (
     DeadlineHeader,
     IdempotencyHeader,
     MayJudge,
     ServingHere,
     asked_for,
+    check_judges,
     deadline_of,
     plain_answer,
+    plain_problem,
     request_id_of,
 )
 from assay.server.bodies import AnswerBody, BatchAnswerBody, BatchBody, ExampleBody, JudgeBody
+from assay.server.limits import check_request
 from assay.server.once import once
-from assay.server.problems import EVERYWHERE, documented, status_of
+from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
-from assay.serving.asked import Asked
+from assay.serving.asked import Answered, Asked
+from assay.serving.kept_text import KeptText
 from assay.store.answers import Answer
 
 judging_routes = APIRouter(prefix="/v1", tags=["judging"], responses=EVERYWHERE)
@@ -47,7 +51,8 @@ async def judge(
     async def run() -> Answer:
         until = deadline_of(serving, body.deadline_ms, deadline_ms)
         asked = asked_for(request, body.judges, body, deadline_s=until, mode=body.mode)
-        return Answer(status=200, body=json.dumps(await _answered(serving, asked)))
+        answer = plain_answer(await _answered(serving, asked), _kept(serving, idempotency_key))
+        return Answer(status=200, body=json.dumps(answer))
 
     return await once(serving, caller, request, idempotency_key, run)
 
@@ -63,12 +68,16 @@ async def judge_batch(
 ) -> Response:
     """Judge several examples with the same judges, behind everything that is more urgent.
 
-    Each example has its own answer, or `{"problem": …}` in the shape of problem JSON where it cannot be judged.
+    Each example has its own answer, or `{"problem": …}` in the shape of problem JSON where it cannot be judged. Those
+    for which there is no room at once wait for it until the deadline (`batch_deadline_ms` where none is given).
     """
 
     async def run() -> Answer:
-        until = deadline_of(serving, body.deadline_ms, deadline_ms)
-        one = (_one(serving, request, body, example, until) for example in body.examples)
+        until = deadline_of(serving, body.deadline_ms, deadline_ms, several=True)
+        check_request(serving.limits, judges=len(body.judges), chars=0)
+        check_judges(serving, body.judges, request_id_of(request))
+        kept = _kept(serving, idempotency_key)
+        one = (_one(serving, request, body, example, until, kept) for example in body.examples)
         answers = await asyncio.gather(*one)
         return Answer(status=200, body=json.dumps({"request_id": request_id_of(request), "answers": answers}))
 
@@ -76,18 +85,25 @@ async def judge_batch(
 
 
 async def _one(
-    serving: Serving, request: Request, body: BatchBody, example: ExampleBody, until: float
+    serving: Serving, request: Request, body: BatchBody, example: ExampleBody, until: float, kept: KeptText | None
 ) -> dict[str, Any]:
-    asked = asked_for(request, body.judges, example, deadline_s=until, mode=body.mode, priority=Priority.BATCH)
     try:
-        return await _answered(serving, asked)
-    except InputError as error:
-        return {"problem": {"status": status_of(error), **error.to_dict()}}
+        asked = asked_for(
+            request, body.judges, example, deadline_s=until, mode=body.mode, priority=Priority.BATCH, waits=True
+        )
+        return plain_answer(await _answered(serving, asked), kept)
+    except AssayError as error:
+        return {"problem": plain_problem(error)}
 
 
-async def _answered(serving: Serving, asked: Asked) -> dict[str, Any]:
+async def _answered(serving: Serving, asked: Asked) -> Answered:
     try:
-        return plain_answer(await serving.service.judge(asked, serving.recorder))
+        return await serving.service.judge(asked, serving.recorder)
     except OverloadedError as error:
         serving.instruments.refused(asked.priority, error.code)
         raise
+
+
+def _kept(serving: Serving, idempotency_key: str | None) -> KeptText | None:
+    """What may stand in an answer that is kept for its key, and is the same the first time."""
+    return None if idempotency_key is None else serving.recorder.text

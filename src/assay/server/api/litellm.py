@@ -111,7 +111,7 @@ async def _caller(request: Request) -> ApiKey:
     serving: Serving = request.app.state.serving
     theirs = request.headers.get("x-api-key")
     header = request.headers.get("authorization") or (f"Bearer {theirs}" if theirs else None)
-    return await serving.access.caller(header, "judge")
+    return await serving.access.caller(header, "judge", request.headers.get("host", ""))
 
 
 MayGuard: TypeAlias = Annotated[ApiKey, Depends(_caller)]

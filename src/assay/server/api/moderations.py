@@ -9,25 +9,32 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from assay.ingest.turns import content_of
-from assay.schema.errors import InputError
+from assay.schema.errors import AssayError, InputError
 from assay.schema.example import field_text
 from assay.schema.ids import new_id
 from assay.server.asking import (
+    DeadlineHeader,
+    IdempotencyHeader,
     MayJudge,
     ServingHere,
     ask_about_text,
     champions,
+    check_judges,
     deadline_of,
+    plain_problem,
     request_id_of,
     text_as,
 )
+from assay.server.once import once
 from assay.server.problems import EVERYWHERE, documented
 from assay.server.running import Serving
 from assay.serving.asked import Answered
+from assay.store.answers import Answer
 from assay.store.verdicts import GivenVerdict
 
 moderation_routes = APIRouter(prefix="/v1", tags=["moderations"], responses=EVERYWHERE)
 MOST_TEXTS = 64
+_BY_CATEGORY = ("categories", "category_scores", "category_applied_input_types")
 EVERY_CHAMPION = ("omni-moderation", "text-moderation", "assay")  # what the name of a model begins with then
 
 
@@ -43,12 +50,15 @@ class ModerationBody(BaseModel):
 
 
 class ModerationResult(BaseModel):
-    """What the judges say of one text. A category is true where the verdict is acted on, or failed closed."""
+    """What the judges say of one text. A category is true where the verdict is acted on, or failed closed. One of
+    several texts that could not be judged has a `problem` and no categories, and is flagged: nobody said it is fine.
+    """
 
     flagged: bool
     categories: dict[str, bool]
     category_scores: dict[str, float]
     category_applied_input_types: dict[str, list[str]]
+    problem: dict[str, Any] | None = None
 
 
 class ModerationAnswer(BaseModel):
@@ -59,18 +69,31 @@ class ModerationAnswer(BaseModel):
     results: list[ModerationResult]
 
 
-@moderation_routes.post("/moderations", response_model=ModerationAnswer, responses=documented(404, 415))
-async def moderate(body: ModerationBody, request: Request, serving: ServingHere, caller: MayJudge) -> Response:
-    """Judge texts; each judge is a category. A text is what the criterion judges: its last field."""
-    del caller
-    judges = _judges(serving, body.model)
-    texts = _texts(body.input)
-    until = deadline_of(serving, None, request.headers.get("x-assay-deadline-ms"))
-    answers = await asyncio.gather(*(_moderated(serving, request, judges, text, until) for text in texts))
-    results = [_result(answered) for answered in answers]
-    return Response(
-        json.dumps({"id": new_id("modr"), "model": body.model, "results": results}), media_type="application/json"
-    )
+@moderation_routes.post("/moderations", response_model=ModerationAnswer, responses=documented(404, 409, 415))
+async def moderate(
+    body: ModerationBody,
+    request: Request,
+    serving: ServingHere,
+    caller: MayJudge,
+    deadline_ms: DeadlineHeader = None,
+    idempotency_key: IdempotencyHeader = None,
+) -> Response:
+    """Judge texts; each judge is a category. A text is what the criterion judges: its last field.
+
+    Several texts are judged as a batch is: they wait for room until the deadline, and each has its own answer.
+    """
+
+    async def run() -> Answer:
+        judges, texts = _judges(serving, body.model), _texts(body.input)
+        check_judges(serving, judges, request_id_of(request))
+        until = deadline_of(serving, None, deadline_ms, several=len(texts) > 1)
+        if len(texts) == 1:
+            results = [_result(await _moderated(serving, request, judges, texts[0], until))]
+        else:
+            results = await asyncio.gather(*(_one_of_several(serving, request, judges, text, until) for text in texts))
+        return Answer(status=200, body=json.dumps({"id": new_id("modr"), "model": body.model, "results": results}))
+
+    return await once(serving, caller, request, idempotency_key, run)
 
 
 def _judges(serving: Serving, model: str) -> tuple[str, ...]:
@@ -97,7 +120,18 @@ def _texts(given: Any) -> list[str]:
     return texts
 
 
-async def _moderated(serving: Serving, request: Request, judges: tuple[str, ...], text: str, until: float) -> Answered:
+async def _one_of_several(
+    serving: Serving, request: Request, judges: tuple[str, ...], text: str, until: float
+) -> dict[str, Any]:
+    try:
+        return _result(await _moderated(serving, request, judges, text, until, waits=True))
+    except AssayError as error:
+        return {"flagged": True, **{name: {} for name in _BY_CATEGORY}, "problem": plain_problem(error)}
+
+
+async def _moderated(
+    serving: Serving, request: Request, judges: tuple[str, ...], text: str, until: float, *, waits: bool = False
+) -> Answered:
     """Each judge gets the text as the field that it judges, so each is asked by itself."""
     request_id = request_id_of(request)
     asking = [
@@ -108,6 +142,7 @@ async def _moderated(serving: Serving, request: Request, judges: tuple[str, ...]
             request_id=request_id,
             key=request_id,
             deadline_s=until,
+            waits=waits,
         )
         for ref in judges
     ]

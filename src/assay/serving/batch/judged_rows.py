@@ -21,6 +21,8 @@ VERDICT_PARTS = (
     "probability",
     "action",
     "reason",
+    "explanation",
+    "explanation_cut",
     "truncated_tokens",
     "judge",
     "mode",

@@ -21,6 +21,7 @@ _VERDICT_TYPES = {
     "probability": pyarrow.float64(),
     "latency_ms": pyarrow.float64(),
     "truncated_tokens": pyarrow.int64(),
+    "explanation_cut": pyarrow.bool_(),
 }
 _TYPES = {
     "flag": pyarrow.bool_(),

@@ -125,7 +125,7 @@ class QueueItem:
     """One example in a queue.
 
     `inclusion` is the probability with which the drawing took it, in (0, 1]; None where it was listed by hand.
-    `stratum` tells what drew it. `wanted` labellers shall answer.
+    `stratum` tells what drew it. `wanted` labellers shall answer; 0: its stored labels differ and are to be settled.
     """
 
     position: int
@@ -154,10 +154,12 @@ def add(connection: Connection, record: QueueRecord, items: Sequence[QueueItem])
         raise ConflictError(
             f"There is a queue {shown(record.name)} already.", required="a free name", next_step="give --name another"
         )
-    row = {"name": record.name, "criterion_key": record.criterion, "record": to_text(record)}
-    connection.execute(
-        insert(label_queues).values(**row, finished=0, disputed=0, created_at=record.created_at, closed_at=None)
-    )
+    row = {"name": record.name, "criterion_key": record.criterion, "record": to_text(record), "closed_at": None}
+    counters = {
+        "finished": sum(item.state in FINISHED for item in items),
+        "disputed": sum(item.state == "disputed" for item in items),
+    }
+    connection.execute(insert(label_queues).values(**row, **counters, created_at=record.created_at))
     for batch in in_batches(items):
         connection.execute(insert(label_queue_items), [{"queue": record.name, **vars(item)} for item in batch])
 

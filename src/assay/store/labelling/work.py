@@ -25,6 +25,8 @@ from sqlalchemy import (
     Table,
     delete,
     exists,
+    false,
+    func,
     insert,
     select,
     update,
@@ -32,6 +34,7 @@ from sqlalchemy import (
 
 from assay.schema.ids import utc_now
 from assay.schema.label import ADJUDICATION
+from assay.store.examples import labels
 from assay.store.labelling.queues import FINISHED, ItemState, label_queue_items, label_queues
 from assay.store.tables import BATCH_ROWS, KEY, metadata
 
@@ -242,7 +245,7 @@ def _state(parts: Sequence[Assignment], wanted: int) -> ItemState:
         return "adjudicated"
     values = [part.value for part in parts if part.state == "labelled"]
     if len(values) >= wanted:
-        return "agreed" if len(set(values)) == 1 else "disputed"
+        return "agreed" if wanted and len(set(values)) == 1 else "disputed"
     active = len(values) + sum(part.state == "claimed" for part in parts)
     return "free" if active < wanted else "full"
 
@@ -250,7 +253,22 @@ def _state(parts: Sequence[Assignment], wanted: int) -> ItemState:
 def _next_free(connection: Connection, queue: str, labeller: str, cursor: int) -> int | None:
     seen = exists().where(_WORK.queue == queue, _WORK.position == _ITEM.position, _WORK.labeller == labeller)
     free = (_ITEM.queue == queue) & (_ITEM.state == "free") & (_ITEM.position > cursor)
-    return connection.scalar(select(_ITEM.position).where(free, ~seen).order_by(_ITEM.position).limit(1))
+    mine = _ITEM.inclusion.is_not(None) & _labelled_already(labeller)
+    return connection.scalar(select(_ITEM.position).where(free, ~seen, ~mine).order_by(_ITEM.position).limit(1))
+
+
+def _labelled_already(labeller: str) -> ColumnElement[bool]:
+    """Whether a labeller's own label of the item's example stands, whether given here, in another queue or in a file:
+    their answer would replace it and be no second opinion.
+    """
+    own = select(labels.c.withdrawn_at.is_(None)).where(
+        label_queues.c.name == _ITEM.queue,
+        labels.c.criterion_key == label_queues.c.criterion_key,
+        labels.c.example_id == _ITEM.example_id,
+        labels.c.labeller == labeller,
+    )
+    newest = own.order_by(labels.c.sequence.desc()).limit(1).correlate(label_queue_items).scalar_subquery()
+    return func.coalesce(newest, false())
 
 
 def _release_forgotten(connection: Connection, queue: str, labeller: str) -> None:
