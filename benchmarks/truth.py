@@ -31,7 +31,7 @@ from assay.datasets.audit.finding import SHORTCUTS
 from assay.datasets.audit.noise import held_out_rounds, suspicions
 from assay.datasets.audit.page import About, render_page
 from machine import describe_machine, write_result
-from truth_sets import MIXED_ROWS, Rows, mixed_rows, permuted, planted_sets, read_set, table_of
+from truth_sets import MIXED_ROWS, Rows, mixed_rows, permuted, planted_sets, read_set, says_planted, table_of
 
 NOISE = 0.1
 NOISE_SETS = ("deepset_prompt_injections", "surge_toxicity", "diasafety")
@@ -95,10 +95,10 @@ def head_f1(vectors: np.ndarray, codes: np.ndarray, test_vectors: np.ndarray, te
 
 def shortcuts_part() -> dict[str, Any]:
     planted = []
-    for name, kind, table in planted_sets():
+    for name, kind, what, table in planted_sets():
         first = audit(table, AuditSettings(name=name)).findings[0]
-        right = first.kind == kind
-        planted.append({"set": name, "planted": kind, "first": first.kind, "title": first.title, "found": right})
+        right = first.kind == kind and says_planted(first.title, kind, what)
+        planted.append({"set": name, "planted": what, "first": first.kind, "title": first.title, "found": right})
         print(json.dumps(planted[-1]), flush=True)
     clean = []
     for number, name in enumerate(CLEAN_SETS):

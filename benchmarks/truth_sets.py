@@ -95,15 +95,27 @@ def permuted(rows: Rows, seed: int) -> Rows:
     return replace(rows, codes=np.random.default_rng(seed).permutation(rows.codes))
 
 
-def planted_sets() -> Iterator[tuple[str, Kind, AuditTable]]:
-    """Three with a length, three with a source tag, four with a phrase."""
+def planted_sets() -> Iterator[tuple[str, Kind, str, AuditTable]]:
+    """Three with a length, three with a source tag, four with a phrase; the kind, and the words for what is planted."""
     for seed, name in enumerate(("surge_toxicity", "openai_moderation", "diasafety")):
-        yield f"{name}, length", "length", table_of(with_length(read_set(name, 2000), seed))
+        yield f"{name}, length", "length", "How long a text is", table_of(with_length(read_set(name, 2000), seed))
     for seed, name in enumerate(("surge_toxicity", "deepset_prompt_injections", "presidio_synth_v2")):
-        yield f"{name}, tag", "source", table_of(with_tag(read_set(name, 2000), seed))
+        yield f"{name}, tag", "source", "meta.tag", table_of(with_tag(read_set(name, 2000), seed))
     sets = ("surge_toxicity", "deepset_prompt_injections", "diasafety", "openai_moderation")
     for seed, (name, phrase) in enumerate(zip(sets, PHRASES, strict=True)):
-        yield f"{name}, phrase", "phrase", table_of(with_phrase(read_set(name, 2000), phrase, seed))
+        yield f"{name}, phrase", "phrase", phrase, table_of(with_phrase(read_set(name, 2000), phrase, seed))
+
+
+def says_planted(title: str, kind: Kind, planted: str) -> bool:
+    """Whether a finding's title names what was planted: of a phrase the whole of it or some of its words in a row.
+
+    >>> says_planted("The words “kind regards” alone tell whether it is “toxic”", "phrase", "see attached")
+    False
+    """
+    if kind != "phrase":
+        return planted in title
+    words = title.partition("“")[2].partition("”")[0]
+    return f" {words} " in f" {planted} "
 
 
 def with_length(rows: Rows, seed: int) -> Rows:

@@ -6,14 +6,15 @@
         answer = client.judge("advice", input="Which fund?", output="Buy Apex now.")
         answer.action, answer.verdicts[0].label
 
-A refusal of the server is a ServerError with the server's own words. What is refused for the moment (429, 503) is sent
-again after the time that the server names, as often as `retries` says. Knows nothing of judges.
+Answers are those of `assay.served`. A refusal of the server is a ServerError with the server's own words. What is
+refused for the moment (429, 503) is sent again after the time that the server names, as often as `retries` says. Knows
+nothing of judges.
 """
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,11 +22,11 @@ import httpx
 
 from assay.schema.errors import AssayError
 from assay.schema.label import LabelSource
-from assay.schema.records import record_from
-from assay.schema.verdict import Action, Mode
+from assay.schema.verdict import Mode
+from assay.served import Answer, ServedEvent, ServedJudges, ServedLabel, ServedVerdict, Unjudged, served
 
 DEFAULT_URL = "http://127.0.0.1:8321"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 90.0  # above the longest deadline that a server takes unless assay.toml says more
 AGAIN = (429, 503)
 LONGEST_PAUSE_S = 10.0
 
@@ -43,70 +44,6 @@ class ServerError(AssayError):
         self.status = status
         self.code = str(problem.get("code", "error"))
         self.request_id = str(problem.get("instance", ""))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PersonSaid:
-    """What one labeller answered of an escalated verdict."""
-
-    labeller: str
-    value: str
-    note: str
-    at: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServedPerson:
-    """What people have made of a verdict that was escalated to them: pending (just given, on its way to their queue),
-    awaiting, answered (with a label), disputed; or not-queued, where it could not come to a queue.
-    """
-
-    state: str
-    queue: str | None
-    position: int | None
-    label: str | None
-    answers: tuple[PersonSaid, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServedVerdict:
-    """One verdict as the server gave it; what a kind does not have is None or empty."""
-
-    id: str
-    judge: str
-    name: str
-    criterion: str
-    role: str
-    kind: str
-    label: str | None
-    probability: float | None
-    probabilities: Mapping[str, float]
-    action: Action
-    route: str
-    reason_code: str
-    reason: str | None
-    mode: str | None
-    truncated_tokens: int
-    latency_ms: float
-    service_ms: float
-    request_id: str
-    event_id: str | None
-    trace_id: str | None
-    span_id: str | None
-    created_at: str
-    explanation: str | None = None
-    explanation_cut: bool = False
-    person: ServedPerson | None = None
-    example: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """The verdicts in the order of the judges asked, and the strictest of their actions."""
-
-    request_id: str
-    action: Action
-    verdicts: tuple[ServedVerdict, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +65,22 @@ def _judge_call(
     body: dict[str, Any] = {"judges": names, "mode": mode, **given}
     if deadline_ms is not None:
         body["deadline_ms"] = deadline_ms
-    headers = {"Idempotency-Key": key} if key is not None else {}
-    return _Call(method="POST", path="/v1/judge", body=body, headers=headers)
+    return _Call(method="POST", path="/v1/judge", body=body, headers=_key(key))
+
+
+def _batch_call(
+    judges: str | Sequence[str],
+    examples: Sequence[Mapping[str, Any]],
+    mode: Mode,
+    deadline_ms: int | None,
+    key: str | None,
+) -> _Call:
+    alone = _judge_call(judges, {"examples": [dict(example) for example in examples]}, mode, deadline_ms, key)
+    return replace(alone, path="/v1/judge/batch")
+
+
+def _key(key: str | None) -> Mapping[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
 
 
 def _events_call(events: Sequence[Mapping[str, Any]]) -> _Call:
@@ -148,16 +99,14 @@ def _verdicts_call(query: Mapping[str, Any]) -> _Call:
     return _Call(method="GET", path="/v1/verdicts", params=params)
 
 
-def _answer(values: Mapping[str, Any]) -> Answer:
-    return record_from(Answer, values, where="the server's answer")
-
-
-def _verdict(values: Mapping[str, Any]) -> ServedVerdict:
-    return record_from(ServedVerdict, values, where="the server's verdict")
+def _several(values: Mapping[str, Any]) -> tuple[Answer | Unjudged, ...]:
+    return tuple(
+        served(Unjudged, one["problem"]) if "problem" in one else served(Answer, one) for one in values["answers"]
+    )
 
 
 def _verdicts(values: Mapping[str, Any]) -> tuple[ServedVerdict, ...]:
-    return tuple(_verdict(one) for one in values["verdicts"])
+    return tuple(served(ServedVerdict, one) for one in values["verdicts"])
 
 
 def _read(response: httpx.Response) -> Any:
@@ -213,16 +162,30 @@ class Client:
         **fields: Any,
     ) -> Answer:
         """Judge one example, given as `input`, `output`, `context`, `messages`, … Raises ServerError."""
-        return _answer(self._send(_judge_call(judges, fields, mode, deadline_ms, idempotency_key)))
+        return served(Answer, self._send(_judge_call(judges, fields, mode, deadline_ms, idempotency_key)))
+
+    def judge_batch(
+        self,
+        judges: str | Sequence[str],
+        examples: Sequence[Mapping[str, Any]],
+        *,
+        mode: Mode = "single-token",
+        deadline_ms: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> tuple[Answer | Unjudged, ...]:
+        """Judge up to 256 examples; for each, in order, an answer or why it has none.
+
+        One without room in time is not sent again by itself. Raises ServerError where none is judged.
+        """
+        return _several(self._send(_batch_call(judges, examples, mode, deadline_ms, idempotency_key)))
 
     def send_events(self, events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         """Have examples judged later; durable when it returns. Returns the events' ids. Raises ServerError."""
         return tuple(self._send(_events_call(events))["event_ids"])
 
-    def event(self, event_id: str) -> Mapping[str, Any]:
+    def event(self, event_id: str) -> ServedEvent:
         """Where an event is, and its verdicts. Raises ServerError."""
-        values: Mapping[str, Any] = self._send(_Call(method="GET", path=f"/v1/events/{event_id}"))
-        return values
+        return served(ServedEvent, self._send(_Call(method="GET", path=f"/v1/events/{event_id}")))
 
     def label(
         self,
@@ -232,10 +195,11 @@ class Client:
         labeller: str,
         source: LabelSource = "user",
         explanation: str | None = None,
-    ) -> Mapping[str, Any]:
-        """Say what a verdict should have been. Raises ServerError."""
-        values: Mapping[str, Any] = self._send(_label_call(verdict_id, value, labeller, source, explanation))
-        return values
+    ) -> ServedLabel:
+        """Say what a verdict should have been; of one that awaits people, the source `expert` makes it the answer in
+        their queue. Raises ServerError.
+        """
+        return served(ServedLabel, self._send(_label_call(verdict_id, value, labeller, source, explanation)))
 
     def verdicts(self, **query: Any) -> tuple[ServedVerdict, ...]:
         """The newest verdicts: by `name`, `judge`, `kind`, `label`, `event_id`, `limit`, … Raises ServerError."""
@@ -243,12 +207,11 @@ class Client:
 
     def verdict(self, verdict_id: str) -> ServedVerdict:
         """One verdict with what was judged, redacted. Raises ServerError."""
-        return _verdict(self._send(_Call(method="GET", path=f"/v1/verdicts/{verdict_id}")))
+        return served(ServedVerdict, self._send(_Call(method="GET", path=f"/v1/verdicts/{verdict_id}")))
 
-    def judges(self) -> Mapping[str, Any]:
+    def judges(self) -> ServedJudges:
         """The judges of the server, and what it could not load. Raises ServerError."""
-        values: Mapping[str, Any] = self._send(_Call(method="GET", path="/v1/judges"))
-        return values
+        return served(ServedJudges, self._send(_Call(method="GET", path="/v1/judges")))
 
     def close(self) -> None:
         """Close the connections."""
@@ -296,16 +259,27 @@ class AsyncClient:
         **fields: Any,
     ) -> Answer:
         """See Client."""
-        return _answer(await self._send(_judge_call(judges, fields, mode, deadline_ms, idempotency_key)))
+        return served(Answer, await self._send(_judge_call(judges, fields, mode, deadline_ms, idempotency_key)))
+
+    async def judge_batch(
+        self,
+        judges: str | Sequence[str],
+        examples: Sequence[Mapping[str, Any]],
+        *,
+        mode: Mode = "single-token",
+        deadline_ms: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> tuple[Answer | Unjudged, ...]:
+        """See Client."""
+        return _several(await self._send(_batch_call(judges, examples, mode, deadline_ms, idempotency_key)))
 
     async def send_events(self, events: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         """See Client."""
         return tuple((await self._send(_events_call(events)))["event_ids"])
 
-    async def event(self, event_id: str) -> Mapping[str, Any]:
+    async def event(self, event_id: str) -> ServedEvent:
         """See Client."""
-        values: Mapping[str, Any] = await self._send(_Call(method="GET", path=f"/v1/events/{event_id}"))
-        return values
+        return served(ServedEvent, await self._send(_Call(method="GET", path=f"/v1/events/{event_id}")))
 
     async def label(
         self,
@@ -315,10 +289,9 @@ class AsyncClient:
         labeller: str,
         source: LabelSource = "user",
         explanation: str | None = None,
-    ) -> Mapping[str, Any]:
+    ) -> ServedLabel:
         """See Client."""
-        values: Mapping[str, Any] = await self._send(_label_call(verdict_id, value, labeller, source, explanation))
-        return values
+        return served(ServedLabel, await self._send(_label_call(verdict_id, value, labeller, source, explanation)))
 
     async def verdicts(self, **query: Any) -> tuple[ServedVerdict, ...]:
         """See Client."""
@@ -326,12 +299,11 @@ class AsyncClient:
 
     async def verdict(self, verdict_id: str) -> ServedVerdict:
         """See Client."""
-        return _verdict(await self._send(_Call(method="GET", path=f"/v1/verdicts/{verdict_id}")))
+        return served(ServedVerdict, await self._send(_Call(method="GET", path=f"/v1/verdicts/{verdict_id}")))
 
-    async def judges(self) -> Mapping[str, Any]:
+    async def judges(self) -> ServedJudges:
         """See Client."""
-        values: Mapping[str, Any] = await self._send(_Call(method="GET", path="/v1/judges"))
-        return values
+        return served(ServedJudges, await self._send(_Call(method="GET", path="/v1/judges")))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -18,6 +18,13 @@ def test_a_new_workspace_has_settings_and_a_criterion_that_can_be_read(tmp_path)
     assert (settings.data / ".gitignore").read_text() == "*\n"
 
 
+def test_the_floor_of_agreement_stands_ready_in_a_new_criterion(tmp_path):
+    start_workspace(tmp_path, "tone")
+    path = tmp_path / "criteria" / "tone.toml"
+    path.write_text(path.read_text().replace("# agreement_floor", "agreement_floor"))
+    assert read_criterion(path.parent, "tone").agreement_floor == 0.5
+
+
 @pytest.mark.parametrize("name", ["", "two words", "a-b", 'a"b', "../a", "\n"])
 def test_a_name_that_a_criterion_cannot_have_writes_nothing(tmp_path, name):
     with pytest.raises(InputError):

@@ -56,8 +56,7 @@ def test_a_training(shop, steps):
     ("event", "text", "number"),
     [
         ("open", "judge/tokenizer/tokenizer_config.json", 3),  # saved, digested, and now loaded to be calibrated
-        ("open", "training.json", 1),  # calibrated
-        ("os.rename", "/runs/", 1),  # on its way into the registry
+        ("os.rename", "/runs/", 1),  # calibrated, and on its way into the registry
     ],
 )
 def test_a_training_after_its_last_epoch(shop, steps, event, text, number):

@@ -43,6 +43,10 @@ def test_agreement_and_consensus_of_two_labellers(shop):
     rows[0]["labels"][1]["value"] = "no_advice" if rows[0]["labels"][0]["value"] == "advice" else "advice"
     write_rows(shop.root / "tie.jsonl", rows)
     shop.ok("data", "import", "tie.jsonl", "--criterion", "advice")
+    assert found["with_others"] == 0
+    said = shop.run("data", "agreement", "advice").out
+    assert "0 examples have three labellers" in " ".join(said.split())
+    assert "--labellers-each 3" in said
     consensus = shop.ok("data", "consensus", "advice", "--ties", "ties.jsonl")
     assert consensus["ties"] == ["row-361"]
     assert json.loads((shop.root / "ties.jsonl").read_text())["id"] == "row-361"

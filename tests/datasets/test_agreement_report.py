@@ -52,6 +52,13 @@ def test_without_overlap_the_parts_are_empty(criterion, make_label):
     assert (found.shared, found.overall, found.pairs, found.quality, found.drift) == (0, {}, (), (), ())
 
 
+def test_of_two_labellers_none_can_be_compared_and_the_report_says_why(labelled, criterion):
+    pairs = [(example, labels[:2] if place else labels) for place, (example, labels) in enumerate(labelled)]
+    found = agreement_report(pairs, criterion)
+    assert (found.shared, found.with_others, found.quality, found.drift) == (80, 1, (), ())
+    assert agreement_report(labelled, criterion).with_others == 80
+
+
 def test_the_most_divided_examples_come_first_with_the_guidance_they_touch(criterion, make_label):
     split = [make_label("yes", labeller="a"), make_label("no", labeller="b")]
     leaning = [*split, make_label("yes", labeller="c")]

@@ -8,8 +8,12 @@ import pytest
 import typer
 
 from assay import config
+from assay.cli import failures
 from assay.cli.app import app
-from assay.schema import errors
+from assay.cli.doctor import BROKEN_FOUND
+from assay.cli.evaluation import NOT_PASSED
+from assay.cli.judging import READER_GONE
+from assay.server import problems
 from assay.validation.gates import GateRules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,10 +47,21 @@ def test_every_gate_rule_is_documented_with_its_default():
 
 
 def test_every_error_code_is_documented():
-    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.AssayError)]
-    assert len(kinds) > 5
-    for kind in kinds:
-        assert f"| `{kind.code}` |" in ERRORS
+    rows = [line.split("|")[1] for line in ERRORS.splitlines() if line.startswith("| `")]
+    documented = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)}
+    sources = [path.read_text("utf-8") for path in (ROOT / "src" / "assay").rglob("*.py")]
+    codes = {
+        code for text in sources for code in re.findall(r'(?:^    code =|"code":) "([a-z-]+)"', text, re.MULTILINE)
+    }
+    codes |= {problems._code(status) for status in (400, 404, 405, 413, 418)}
+    assert len(codes) > 20
+    assert codes - documented == set()
+
+
+def test_every_exit_status_is_documented():
+    statuses = {NOT_PASSED, BROKEN_FOUND, failures.REFUSED, failures.BROKEN, failures.STOPPED, READER_GONE}
+    documented = {int(number) for number in re.findall(r"^\| (\d+) \|", ERRORS, re.MULTILINE)}
+    assert documented == {0} | statuses
 
 
 def test_commands_that_the_pages_name_exist():

@@ -147,17 +147,18 @@ class Judge:
         self.version = SimpleNamespace(
             id="tiny-1",
             family=backbone.family,
-            method=method,
+            method="lora" if method == "top-k" else method,
             backbone=backbone.ref,
             dtype="int8",
-            training={},
+            training={"lora_layers": "top:1" if method == "top-k" else "all"},
+            modes=("single-token", "verdict"),
             criterion=SimpleNamespace(labels=LABELS),
             rendering=SimpleNamespace(label_tokens={}),
         )
         model = backbone.load(torch.float32)
         torch.manual_seed(1)
-        if method == "lora":
-            adapted = add_lora(model, backbone, LoraShape(rank=4))
+        if method in ("lora", "top-k"):
+            adapted = add_lora(model, backbone, LoraShape(rank=4, layers=self.version.training["lora_layers"]))
             for name, parameter in adapted.named_parameters():
                 if "lora_" in name:
                     nn.init.normal_(parameter, std=0.05)
@@ -186,7 +187,7 @@ class Judge:
 
 @needs_vnni
 @pytest.mark.parametrize("kind", ["bert", "roberta", "deberta"])
-@pytest.mark.parametrize("method", ["head", "lora", "full"])
+@pytest.mark.parametrize("method", ["head", "lora", "top-k", "full"])
 def test_scores_are_those_of_float32_within_the_tolerance(tiny, tmp_path, kind, method):
     """Rows that the ranges were measured on, and others. deberta does not pack: it runs padded."""
     judge = Judge(tmp_path, tiny(kind), method)

@@ -1,4 +1,4 @@
-"""The table of backend, kind of judge and mode: what loading refuses, what the docs show, and which suites stand behind."""
+"""The table of backend, kind of judge and mode: what loading refuses, what the docs show, which suites it names."""
 
 import dataclasses
 from pathlib import Path

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.datasets.consensus import target_of
-from assay.labelling.adjudication import adjudicate, docket
+from assay.labelling.adjudication import adjudicate, docket, undo_last_decision
 from assay.labelling.desk import hand_of, take
 from assay.schema.errors import RefusedError
 from assay.schema.label import Label
@@ -58,6 +58,21 @@ def test_a_decision_can_be_taken_back_and_comes_up_again(filled, disputed, said)
     adjudicate(filled, lead, said(queue, 0, "yes", kind="adjudicate"))
     again = adjudicate(filled, lead, said(queue, 0, kind="undo"))
     assert (again.dispute.position, again.queue.disputed) == (0, 1)
+
+
+def test_the_last_decision_is_taken_back_without_knowing_which_it_was(filled, disputed, said, person):
+    queue, lead = disputed
+    name = queue.record.name
+    with pytest.raises(RefusedError, match="no decision to take back"):
+        undo_last_decision(filled, lead, name, "key-undo-1")
+    adjudicate(filled, lead, said(queue, 0, "yes", kind="adjudicate"))
+    with pytest.raises(RefusedError, match="no decision to take back"):  # another one's stands
+        undo_last_decision(filled, person("chief", adjudicates=True), name, "key-undo-1")
+    for _ in range(2):  # sent twice, taken back once
+        again = undo_last_decision(filled, lead, name, "key-undo-2")
+        assert (again.dispute.position, again.queue.disputed) == (0, 1)
+    with pytest.raises(RefusedError, match="Only an adjudicator"):
+        undo_last_decision(filled, person("kim"), name, "key-undo-3")
 
 
 def test_who_only_labels_does_not_see_the_answers_of_others(filled, disputed, person):

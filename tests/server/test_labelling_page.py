@@ -18,7 +18,7 @@ PHONE = {"width": 390, "height": 844}
 @pytest.fixture(scope="module")
 def browser():
     if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
+        pytest.skip(f"there is no {CHROMIUM} (set CHROMIUM)")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as running:
         opened = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
@@ -219,6 +219,13 @@ def test_two_labellers_overlap_and_the_lead_settles_side_by_side(tmp_path, visit
         lead.keyboard.press("2")
         lead.wait_for_selector("text=All settled")
         assert site.labels()[(f"e{first}", "adjudication/lead")] == "yes"
+        lead.click("#back")
+        lead.wait_for_selector(".opinion")
+        assert (f"e{first}", "adjudication/lead") not in site.labels()
+        lead.keyboard.press("2")
+        lead.wait_for_selector("text=All settled")
+        lead.reload()
+        lead.wait_for_selector("text=All settled")
         lead.click("#back")
         lead.wait_for_selector(".opinion")
         assert (f"e{first}", "adjudication/lead") not in site.labels()

@@ -26,6 +26,7 @@ ROUTES = [
     ("POST", "queues/advice-1/skipped", {}),
     ("GET", "queues/advice-1/disputes", None),
     ("POST", "queues/advice-1/decisions", {**ANSWER, "kind": "adjudicate"}),
+    ("POST", "queues/advice-1/decisions/undo", {"key": "0123456789abcdef"}),
 ]
 
 

@@ -2,13 +2,17 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from assay.labelling import desk
 from assay.labelling.labellers import add_labeller
+from assay.schema.errors import RefusedError
 from assay.schema.fallback import Escalation
 from assay.schema.judge_version import Decision
+from assay.serving.retention import Retention
 from assay.store import awaiting, examples
 from assay.store.labelling import queues
 from assay.store.labelling.answers import Answer
@@ -103,6 +107,38 @@ async def test_one_example_waits_once_and_a_closed_queue_is_followed_by_another(
     assert (first["position"], again["position"], second["position"]) == (0, 0, 1)
     assert found.record.size == 2
     assert (later["queue"], later["position"]) == (f"{QUEUE}-2", 0)
+
+
+async def test_an_old_text_goes_with_its_verdict_unless_it_was_labelled(shop, asked):
+    shop.add(alias="champion", **to_people("no"))
+    async with shop.serving() as (client, serving):
+        answers = [await client.post("/v1/judge", json=asked(text)) for text in ("a secret", "labelled", "skipped")]
+        await stored(client, answers[-1])
+        mia, _ = add_labeller(serving.database, "mia")
+        desk.hand_of(serving.database, mia, QUEUE)
+        for position, kind, value in ((1, "label", "no"), (2, "skip", None)):
+            given = Answer(key=f"k{position}", queue=QUEUE, position=position, kind=kind, value=value)
+            desk.take(serving.database, mia, given)
+        Retention(serving.database, 90).step(datetime.now(UTC) + timedelta(days=91))
+        gone = await client.get(f"/v1/verdicts/{answers[0].json()['verdicts'][0]['id']}")
+        late = Answer(key="k3", queue=QUEUE, position=0, kind="label", value="yes", note="sent by a page left open")
+        with pytest.raises(RefusedError, match="was deleted"):
+            desk.take(serving.database, mia, late)
+        skipped = desk.take(serving.database, mia, replace(late, key="k4", kind="skip", value=None))
+        assert desk.undo_last(serving.database, mia, QUEUE, "k5").positions == (1,)
+        with serving.database.read() as connection:
+            states = [one.state for one in queues.iter_items(connection, QUEUE)]
+            texts = [one.output for one in queues.iter_examples(connection, ["", labelled_id(connection)])]
+        again = await stored(client, await client.post("/v1/judge", json=asked("a secret")))
+    assert gone.status_code == 404
+    assert (skipped.positions, skipped.queue.expired) == ((), 2)
+    assert states == ["expired", "full", "expired"]
+    assert texts == [None, "labelled"]
+    assert (again["person"]["state"], again["person"]["position"]) == ("awaiting", 3)
+
+
+def labelled_id(connection):
+    return queues.item(connection, QUEUE, 1).example_id
 
 
 async def test_events_and_what_waits_in_a_dead_process_journal_come_to_people_once(shop, asked):

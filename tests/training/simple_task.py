@@ -1,5 +1,6 @@
 """Tasks that a tiny model learns in a second, as frozen datasets, and a training of one as a process of its own."""
 
+import json
 import random
 import sys
 import time
@@ -81,5 +82,14 @@ def resumable(backbone: Path) -> TrainingRequest:
     return TrainingRequest(backbone=str(backbone), method="lora", dtype="float32", overrides=overrides)
 
 
-if __name__ == "__main__":  # slowly, so that there is time to kill it
-    train_at(Path(sys.argv[1]), "binary", resumable(Path(sys.argv[2])), lambda *_: time.sleep(0.1))
+if __name__ == "__main__":  # FOLDER BACKBONE [SECONDS A STEP]: slowly by default, so that there is time to kill it
+    pause_s = float(sys.argv[3]) if sys.argv[3:] else 0.1
+    heard: list[tuple[str, int, int]] = []
+    came = train_at(
+        Path(sys.argv[1]),
+        "binary",
+        resumable(Path(sys.argv[2])),
+        lambda *step: (heard.append(step), time.sleep(pause_s))[1],
+    )
+    said = {"id": came.id, "heard": heard[-2:], "dev_loss": [epoch["dev_loss"] for epoch in came.fit.epochs]}
+    print(json.dumps(said), flush=True)

@@ -1,6 +1,7 @@
 """A training ends the same whatever happens on the way; what cannot be trained is refused, and nothing is written."""
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 import simple_task
 from simple_task import FILLERS, criterion_of, dataset_of, registry_at, resumable, train_at
+from transformers.integrations.integration_utils import get_available_reporting_integrations
 
 from assay.schema.criterion import Level, Scale
 from assay.schema.errors import ConflictError, InputError, NotFoundError, RefusedError
 from assay.schema.example import Example
 from assay.training.calibration import DecisionSettings
 from assay.training.checkpoints import last_checkpoint
+from assay.training.trackers import TRACKERS
 from assay.training.train import TrainingRequest, train
 
 
@@ -98,6 +101,65 @@ def test_whenever_it_dies_it_ends_with_the_same_judge(tiny, tmp_path, undisturbe
     assert again.id == undisturbed.id
     assert len(again.fit.epochs) == len(undisturbed.fit.epochs)
     assert not list((tmp_path / "runs").glob("*/"))
+
+
+def test_the_record_of_a_resumed_training_counts_the_epochs_before_the_kill(tiny, tmp_path, undisturbed):
+    request = resumable(tiny("bert"))
+    with pytest.raises(Killed):
+        train_at(tmp_path, "binary", request, dies_at("train", 28))
+    (run,) = (tmp_path / "runs").glob("*/checkpoints")
+    state = last_checkpoint(run).folder / "trainer_state.json"
+    values = json.loads(state.read_text())
+    assert values["stateful_callbacks"]["_Clock"]["args"]["before_s"] > 0
+    values["stateful_callbacks"]["_Clock"]["args"]["before_s"] = 1000.0
+    state.write_text(json.dumps(values))
+    fit = train_at(tmp_path, "binary", request).fit
+    assert fit.resumed_from_epoch == 2
+    assert fit.seconds > 1000
+    assert fit.tokens == undisturbed.fit.tokens
+    assert fit.rows_per_s == pytest.approx(160 * 4 / fit.seconds)
+
+
+def test_two_processes_train_one_judge(tiny, tmp_path, undisturbed):
+    """torchrun on this machine's processor: both compute, one locks, writes and shows progress."""
+    registry_at(tmp_path)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, simple_task.__file__, str(tmp_path), str(tiny("bert")), "0"]
+    quiet = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=quiet, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    both = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    (version,) = registry_at(tmp_path).versions()
+    assert [one["id"] for one in both] == [version.id] * 2
+    assert sorted((one["heard"] for one in both), key=len) == [[], [["train", 40, 40], ["calibrate", 0, 1]]]
+    alone = [epoch["dev_loss"] for epoch in undisturbed.fit.epochs]
+    assert both[0]["dev_loss"] == pytest.approx(alone, abs=0.01)  # the same rows in the same steps
+    record = json.loads((tmp_path / "judges" / version.id / "training.json").read_text())
+    assert (len(record["epochs"]), record["best_epoch"] <= 4) == (4, True)
+    assert not list((tmp_path / "runs").glob("*/"))
+
+
+@pytest.mark.parametrize("name", ["wandbb", "none"])
+def test_an_unknown_tracker_is_refused_before_anything_is_written(tiny, tmp_path, name):
+    with pytest.raises(InputError, match="no such tracker"):
+        train_at(tmp_path, "binary", quick(tiny("bert"), report_to=(name,)))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_tracker_whose_package_is_missing_is_refused_with_what_to_install(tiny, tmp_path):
+    missing = sorted(set(TRACKERS) - set(get_available_reporting_integrations()))
+    if not missing:
+        pytest.skip("every tracker is installed here")
+    with pytest.raises(InputError, match="not installed") as caught:
+        train_at(tmp_path, "binary", quick(tiny("bert"), report_to=(missing[0],)))
+    assert caught.value.next_step.startswith("pip install ")
+
+
+def test_tensorboard_hears_of_every_epoch_and_stays_when_the_run_folder_goes(tiny, tmp_path):
+    pytest.importorskip("tensorboard")
+    trained = train_at(tmp_path, "binary", quick(tiny("bert"), report_to=("tensorboard",)))
+    assert list((tmp_path / "trackers" / "tensorboard").glob(f"{trained.version.name}-*/events.out.tfevents.*"))
+    assert trained.id == train_at(tmp_path / "untracked", "binary", quick(tiny("bert"))).id
 
 
 def test_it_may_die_more_than_once(tiny, tmp_path, undisturbed):

@@ -171,7 +171,9 @@ def test_the_card_needs_the_report_file_only(report):
 def test_waiver_and_label_sources_are_said_plainly(report, page):
     words = label_words(report)
     assert words.startswith("Labels of the test rows: the author’s. No label is an expert’s.")
-    assert "agree with Krippendorff’s α = 0.85 (0.80–0.90)" in words
+    assert "agree with Krippendorff’s α = 0.85 (0.80–0.90). That is the judge’s ceiling" in words
+    kappa = report.measures["kappa"]
+    assert f"The judge agrees with the labels of the test rows with Cohen’s κ = {kappa.value:.2f} (" in words
     assert "labels may be experts’ or the author’s; at least 100 test rows of each class" in words
     assert "Waiver given at the freeze" in page.text
 

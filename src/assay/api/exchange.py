@@ -59,5 +59,5 @@ def _queued(database: Database, criterion: Criterion, name: str) -> Iterator[Exp
                 required=f"a queue of {criterion.key}",
                 got=queue.record.criterion,
             )
-        ids = [item.example_id for item in queues.iter_items(connection, name)]
+        ids = [item.example_id for item in queues.iter_items(connection, name) if item.state != "expired"]
         yield from (ExportRow(example=example) for example in queues.iter_examples(connection, ids))

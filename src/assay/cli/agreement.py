@@ -70,6 +70,9 @@ def _say_agreement(screen: Screen, found: "AgreementReport") -> None:
 
 
 def _say_labellers(screen: Screen, found: "AgreementReport") -> None:
+    if not found.quality:
+        _say_incomparable(screen, found)
+        return
     suspects = [one for one in found.quality if one.suspect]
     screen.say(
         f"{len(found.quality):,} labellers could be compared with the others; {len(suspects)} agree clearly less."
@@ -82,6 +85,18 @@ def _say_labellers(screen: Screen, found: "AgreementReport") -> None:
     drifted = [one for one in found.drift if one.suspect]
     for moved in drifted[:SHOWN]:
         screen.say(f"  {moved.labeller} changed over time: {moved.change:+.2f} ({moved.low:+.2f} to {moved.high:+.2f})")
+
+
+def _say_incomparable(screen: Screen, found: "AgreementReport") -> None:
+    from assay.metrics.agreement_labellers import MIN_ANSWERS  # noqa: PLC0415
+
+    screen.say(
+        f"No labeller could be compared with the others: that takes {MIN_ANSWERS} examples of theirs that two others "
+        f"labelled too (of two people nobody can tell who is right); {found.with_others:,} examples have three "
+        "labellers."
+    )
+    name = found.criterion.split("/")[0]
+    screen.say(f"Next: assay data next --criterion {name} --overlap 1 --labellers-each 3 --budget {2 * MIN_ANSWERS}")
 
 
 def _say_disagreed(screen: Screen, found: "AgreementReport") -> None:

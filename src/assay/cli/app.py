@@ -72,7 +72,7 @@ class AssayGroup(TyperGroup):
             status = STOPPED
         except Exception as error:
             sys.exit(report_failure(error, given))
-        sys.exit(report_stop() if status == STOPPED else status or 0)
+        sys.exit(report_stop(given) if status == STOPPED else status or 0)
 
 
 app = typer.Typer(

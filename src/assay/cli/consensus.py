@@ -38,8 +38,11 @@ def consensus(
         screen.say(f"  {id_}: majority {found.majority[id_].value}, weighted {found.weighted[id_].value}")
     open_ids = sorted({*found.ties, *found.undecided})
     if ties is not None:
-        write_whole(ties, "".join(json_text.dumps({"id": id_, "hint": "labels tied", "settle": True}) + "\n" for id_ in open_ids))
-        screen.say(f"Next: assay label queue make {criterion} --ids {ties} --pool labelled")
+        write_whole(
+            ties,
+            "".join(json_text.dumps({"id": id_, "hint": "labels tied", "settle": True}) + "\n" for id_ in open_ids),
+        )
+        screen.say(f"Next: assay label queue make {criterion} --ids {ties}")
     elif open_ids:
         screen.say(f"Next: assay data consensus {criterion} --ties ties.jsonl")
     screen.done(

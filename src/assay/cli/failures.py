@@ -32,10 +32,18 @@ def report_failure(error: Exception, arguments: list[str]) -> int:
     return status
 
 
-def report_stop() -> int:
-    """Say that nothing is lost. Returns the exit status."""
-    print("\nStopped. Nothing is half-written; the same command goes on from here.", file=sys.stderr)
+def report_stop(arguments: list[str]) -> int:
+    """Say what the same command would do now. Returns the exit status."""
+    goes_on = "goes on from here" if _resumes(arguments) else "begins at the first row"
+    print(f"\nStopped. Nothing is half-written; the same command {goes_on}.", file=sys.stderr)
     return STOPPED
+
+
+def _resumes(arguments: list[str]) -> bool:
+    """Whether a command finds what it has done: not what it read from standard input, or printed instead of writing."""
+    if next((word for word in arguments if not word.startswith("-")), None) != "judge":
+        return True
+    return "-" not in arguments and any(word.startswith(("-o", "--out")) for word in arguments)
 
 
 def _described(error: Exception) -> tuple[dict[str, Any], int]:

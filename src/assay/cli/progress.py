@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+"""Progress on stderr: rate and time left, in a bar on a terminal, in a plain line now and then elsewhere."""
 
 import sys
 import time
@@ -11,7 +11,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 Report: TypeAlias = Callable[[int, int | None], None]  # units done, units in all (None: unknown)
+FIRST_PLAIN_S = 3.0
 PLAIN_EVERY_S = 15.0
+_DAY_S = 86_400
 
 
 class _Rate(ProgressColumn):
@@ -31,7 +33,7 @@ def progress(what: str, unit: str = "rows") -> Iterator[Report]:
     if sys.stderr.isatty():
         yield from _bar(what, unit)
     else:
-        yield _lines(what, unit)
+        yield plain_lines(what, unit)
 
 
 def _bar(what: str, unit: str) -> Iterator[Report]:
@@ -47,18 +49,31 @@ def _bar(what: str, unit: str) -> Iterator[Report]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _lines(what: str, unit: str) -> Report:
-    started = shown_at = time.monotonic()
+def plain_lines(what: str, unit: str, clock: Callable[[], float] = time.monotonic) -> Report:
+    """Lines on stderr: the first after some seconds of work, so that one sees that it is under way."""
+    started = clock()
+    next_at = started + FIRST_PLAIN_S
     first: int | None = None  # a resumed run begins with rows that it did not do itself
 
     def report(done: int, total: int | None) -> None:
-        nonlocal shown_at, first
+        nonlocal next_at, first
         first = done if first is None else first
-        now = time.monotonic()
-        if now - shown_at < PLAIN_EVERY_S:
+        now = clock()
+        if now < next_at:
             return
-        shown_at = now
+        next_at = now + PLAIN_EVERY_S
         of = "" if total is None else f" of {total:,}"
-        print(f"{what}: {done:,}{of} {unit}, {(done - first) / (now - started):,.0f}/s", file=sys.stderr, flush=True)
+        rate = (done - first) / (now - started)
+        left = "" if total is None or rate == 0 else f", {_span(max(total - done, 0) / rate)} left"
+        print(f"{what}: {done:,}{of} {unit}, {rate:,.0f}/s{left}", file=sys.stderr, flush=True)
 
     return report
+
+
+def _span(seconds: float) -> str:
+    """A length of time, as 1:27, 2:03:05 or 21 days."""
+    if seconds >= 2 * _DAY_S:
+        return f"{seconds / _DAY_S:,.0f} days"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

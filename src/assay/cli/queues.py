@@ -26,7 +26,7 @@ def list_queues(workspace: WorkspaceOption = None, json: JsonOption = False) -> 
         found = here.labelling.queues()
     if found:
         screen.table(
-            ("queue", "criterion", "by", "state", "examples", "done", "to settle", "pool"),
+            ("queue", "criterion", "by", "state", "examples", "done", "to settle", "expired", "pool"),
             [
                 (
                     one.record.name,
@@ -36,6 +36,7 @@ def list_queues(workspace: WorkspaceOption = None, json: JsonOption = False) -> 
                     f"{one.record.size:,}",
                     f"{one.finished:,}",
                     f"{one.disputed:,}",
+                    f"{one.expired:,}",
                     f"{one.record.pool_size:,}",
                 )
                 for one in found
@@ -59,6 +60,8 @@ def show(queue: QueueArgument, workspace: WorkspaceOption = None, json: JsonOpti
         found = here.labelling.standing(queue)
     say_queue(screen, found.queue)
     screen.say(f"done {found.queue.finished:,} of {found.queue.record.size:,}, to settle {found.queue.disputed:,}")
+    if found.queue.expired:
+        screen.say(f"expired {found.queue.expired:,}: nobody answered, and the text was deleted by age")
     if found.members:
         screen.table(
             ("labeller", "answered", "skipped", "seconds each"),

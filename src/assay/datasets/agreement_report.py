@@ -22,6 +22,7 @@ from assay.schema.criterion import Criterion
 from assay.schema.example import Example
 from assay.schema.label import Label
 
+WITH_OTHERS = 3  # labellers of an example on which one is compared: themselves and two who can differ without them
 MIN_SHARED = 20  # examples behind a pair's or a part's coefficient
 MAX_SLICE_VALUES = 12
 MAX_PAIRS = 200
@@ -54,11 +55,14 @@ class PartAgreement:
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementReport:
-    """All of it. `shared` counts the examples with two labellers, `pairs_left_out` the pairs beyond the list."""
+    """All of it. `shared` counts the examples with two labellers, `with_others` those with three, on which alone one of
+    them can be compared with the others (`quality`, `drift`); `pairs_left_out` the pairs beyond the list.
+    """
 
     criterion: str
     examples: int
     shared: int
+    with_others: int
     labellers: int
     overall: Mapping[str, Estimate]
     versions: Mapping[str, int]  # criterion key → labels given under it
@@ -91,6 +95,7 @@ def agreement_report(
         criterion=criterion.key,
         examples=len(labelled),
         shared=len(shared),
+        with_others=sum(len(one.ratings) >= WITH_OTHERS for one in shared),
         labellers=len({label.labeller for _, labels in labelled for label in opinions_of(labels)}),
         overall=coefficients(shared, criterion),
         versions=dict(Counter(label.criterion for _, labels in labelled for label in labels)),

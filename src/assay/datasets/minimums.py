@@ -155,7 +155,7 @@ def _waiver_command(rows: Sequence[FrozenRow], criterion: Criterion, settings: F
 
 def _lacking(rows: Sequence[FrozenRow], criterion: Criterion) -> str:
     """Which splits have no row of which classes."""
-    parts = []
+    parts: list[str] = []
     for split in FROZEN_SPLITS:
         none = [label for label, count in _count(rows, (split,), criterion, LABEL_SOURCES).items() if not count]
         if none:

@@ -56,7 +56,7 @@ MODES: Mapping[Family, tuple[Mode, ...]] = {
     "decoder": ("single-token", "verdict", "reasoning"),
 }
 SUITES: Mapping[Backend, tuple[str, ...]] = {
-    "torch": ("tests/inference/test_parity.py", "tests/inference/test_parity_bfloat16.py"),
+    "torch": ("tests/inference/test_parity.py",),
     "int8": ("tests/inference/test_int8.py",),
     "vllm": ("tests/inference/test_vllm_parity.py",),
 }

@@ -16,9 +16,10 @@ import httpx
 
 from assay.api.loaded_judge import LoadedJudge
 from assay.api.loading import load
-from assay.client import Client, ServedVerdict, ServerError
+from assay.client import Client, ServerError
 from assay.schema.errors import AssayError, InputError, shown
 from assay.schema.verdict import Abstained, Failed
+from assay.served import ServedVerdict
 
 MOST_TEXT = 600  # characters of each field that stand in a failure
 _WRONG_SCOPE = 403
@@ -113,7 +114,7 @@ class JudgesServed:
         if heard.judge not in self._sought and not any(one["id"] == heard.judge for one in self._versions):
             self._sought.add(heard.judge)
             try:
-                self._versions = self._client.judges()["judges"]
+                self._versions = self._client.judges().judges
             except ServerError as error:
                 if error.status != _WRONG_SCOPE:
                     raise

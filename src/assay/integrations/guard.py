@@ -17,9 +17,10 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import httpx
 
-from assay.client import DEFAULT_URL, Answer, AsyncClient, Client, ServedVerdict
+from assay.client import DEFAULT_URL, AsyncClient, Client
 from assay.schema.errors import AssayError, InputError, shown
 from assay.schema.verdict import Action
+from assay.served import Answer, ServedVerdict
 
 OnError: TypeAlias = Literal["block", "allow-and-flag"]
 BLOCK_ON: tuple[Action, ...] = ("block",)

@@ -64,13 +64,36 @@ def adjudicate(database: Database, adjudicator: Labeller, answer: Answer) -> Doc
         queue = queues.get(connection, answer.queue)
         if answers.by_key(connection, who, answer.key) is None:
             if answer.kind == "undo":
-                undo(connection, who, answer)
-                work.drop(connection, answer.queue, answer.position, who)
-                return _docket(connection, adjudicator, answer.queue, answer.position - 1)
+                return _taken_back(connection, adjudicator, answer)
             criterion = criteria.get(connection, queue.record.criterion)
             example = example_at(connection, answer.queue, answer.position)
             give_label(connection, who, adjudicator, queue, checked(answer, criterion, example))
         return _docket(connection, adjudicator, answer.queue, answer.position)
+
+
+def undo_last_decision(database: Database, adjudicator: Labeller, queue: str, key: str) -> Docket:
+    """Take back the last decision of theirs that stands, whenever it was made; it comes up again.
+
+    Raises NotFoundError, RefusedError (none stands, or who may not adjudicate).
+    """
+    _check_may(adjudicator)
+    who = f"{ADJUDICATION}{adjudicator.name}"
+    with database.begin() as connection:
+        queues.get(connection, queue)
+        known = answers.by_key(connection, who, key)
+        if known is not None:
+            return _docket(connection, adjudicator, queue, known.answer.position - 1)
+        position = work.last_answered(connection, queue, who)
+        if position is None:
+            raise RefusedError("There is no decision to take back.", next_step="decide first")
+        return _taken_back(connection, adjudicator, Answer(key=key, queue=queue, position=position, kind="undo"))
+
+
+def _taken_back(connection: Connection, adjudicator: Labeller, answer: Answer) -> Docket:
+    who = f"{ADJUDICATION}{adjudicator.name}"
+    undo(connection, who, answer)
+    work.drop(connection, answer.queue, answer.position, who)
+    return _docket(connection, adjudicator, answer.queue, answer.position - 1)
 
 
 def _docket(connection: Connection, adjudicator: Labeller, queue: str, after: int) -> Docket:

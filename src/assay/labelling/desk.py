@@ -62,7 +62,7 @@ def take(database: Database, labeller: Labeller, answer: Answer, have: Collectio
     """Take a label, a skip or an undo, and hand out what is next.
 
     Raises NotFoundError (queue, item), InputError (a value off the scale, a highlight outside its text), RefusedError
-    (nothing to undo).
+    (its text is gone).
     """
     with database.begin() as connection:
         queue = queues.get(connection, answer.queue)
@@ -110,6 +110,7 @@ def undo_standing(connection: Connection, who: str, answer: Answer) -> None:
     """Take back what someone answered of the item before this answer: the newer one holds."""
     part = part_of(connection, who, answer.queue, answer.position)
     if part is not None and part.state != "claimed":
+        examples.take_turn(connection)  # before the queue's row, as whoever else writes labels
         taken_back = replace(answer, kind="undo", key=f"{answer.key}/undo", value=None, note="", highlights=())
         undo(connection, who, taken_back)
 
@@ -165,12 +166,21 @@ def checked(answer: Answer, criterion: Criterion, example: Example) -> Answer:
 
 
 def example_at(connection: Connection, queue: str, position: int) -> Example:
-    """The example of an item."""
+    """The example of an item. Raises RefusedError where its text is gone."""
     item = queues.item(connection, queue, position)
+    if item.state == "expired":
+        raise RefusedError(
+            "The text of this example was deleted, so it can be labelled no more.",
+            required="an escalated text that is younger than retention_days of [serving] in assay.toml",
+            got=f"position {position} of {queue}",
+            next_step="go on with the next example",
+        )
     return next(queues.iter_examples(connection, [item.example_id]))
 
 
 def _take_new(connection: Connection, labeller: Labeller, queue: Queue, answer: Answer) -> None:
+    if answer.kind == "skip" and queues.item(connection, answer.queue, answer.position).state == "expired":
+        return  # nobody will answer it
     criterion = criteria.get(connection, queue.record.criterion)
     answer = checked(answer, criterion, example_at(connection, answer.queue, answer.position))
     undo_standing(connection, labeller.name, answer)  # it may have been answered in another window

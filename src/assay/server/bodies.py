@@ -22,6 +22,48 @@ Content: TypeAlias = str | list[dict[str, Any]]
 Messages: TypeAlias = list[dict[str, Any]]
 
 
+def _example(**values: JsonValue) -> ConfigDict:
+    """How an answer looks, in the description of the API."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+_AT = "2026-05-04T08:15:30.120000+00:00"
+_REQUEST_ID = "req_01JD0000000000000000000000"
+_VERDICT: dict[str, JsonValue] = {
+    "id": "vd_01JD0000000000000000000000",
+    "judge": "advice-3f2a91c0",
+    "name": "advice",
+    "criterion": "advice/1",
+    "role": "champion",
+    "kind": "decided",
+    "label": "yes",
+    "probability": 0.97,
+    "probabilities": {"no": 0.03, "yes": 0.97},
+    "action": "flag",
+    "route": "judge",
+    "reason_code": "judged",
+    "reason": None,
+    "explanation": None,
+    "explanation_cut": False,
+    "mode": "single-token",
+    "truncated_tokens": 0,
+    "latency_ms": 9.8,
+    "service_ms": 10.6,
+    "request_id": _REQUEST_ID,
+    "event_id": None,
+    "trace_id": None,
+    "span_id": None,
+    "created_at": _AT,
+    "person": None,
+}
+_ANSWER: dict[str, JsonValue] = {"request_id": _REQUEST_ID, "action": "flag", "verdicts": [_VERDICT]}
+_UNJUDGED: dict[str, JsonValue] = {
+    "status": 422,
+    "code": "bad-input",
+    "problem": "Nothing to judge: output is missing or empty.",
+}
+
+
 class Strict(BaseModel):
     """A body in which an unknown field is refused."""
 
@@ -180,26 +222,51 @@ class VerdictBody(BaseModel):
 class AnswerBody(BaseModel):
     """The verdicts in the order of the judges asked, and the strictest of their actions."""
 
+    model_config = _example(**_ANSWER)
+
     request_id: str
     action: Action
     verdicts: list[VerdictBody]
 
 
+class UnjudgedProblem(BaseModel):
+    """Why an example has no answer: 422 cannot be judged, 429 found no room in time."""
+
+    status: int = Field(examples=[422])
+    code: str = Field(examples=["bad-input"])
+    problem: str = Field(examples=["Nothing to judge: output is missing or empty."])
+    required: str = ""
+    got: str = ""
+    next_step: str = ""
+
+
+class UnjudgedBody(BaseModel):
+    """What stands in the place of an answer."""
+
+    problem: UnjudgedProblem
+
+
 class BatchAnswerBody(BaseModel):
     """An answer or a problem for each example, in order."""
 
+    model_config = _example(request_id=_REQUEST_ID, answers=[_ANSWER, {"problem": _UNJUDGED}])
+
     request_id: str
-    answers: list[dict[str, Any]]
+    answers: list[AnswerBody | UnjudgedBody]
 
 
 class AcceptedBody(BaseModel):
     """The ids of the events that will be judged."""
+
+    model_config = _example(event_ids=["call-17"])
 
     event_ids: list[str]
 
 
 class LabelledBody(BaseModel):
     """What the label was taken for."""
+
+    model_config = _example(example_id="ex_5d41402abc4b2a76", criterion="advice/1", new=True, queue=None)
 
     example_id: str
     criterion: str
@@ -210,6 +277,8 @@ class LabelledBody(BaseModel):
 class VerdictPage(BaseModel):
     """Verdicts, newest first; `next` is what `before` takes for the page after this one."""
 
+    model_config = _example(verdicts=[_VERDICT], next=None)
+
     verdicts: list[VerdictBody]
     next: int | None
 
@@ -217,11 +286,22 @@ class VerdictPage(BaseModel):
 class StoredVerdictBody(VerdictBody):
     """A verdict with what was judged, redacted, where texts are kept."""
 
+    model_config = _example(**_VERDICT, example={"id": "ex_5d41402abc4b2a76", **_ADVICE})
+
     example: dict[str, Any] | None
 
 
 class EventStateBody(BaseModel):
     """Where an event is, and its verdicts when it is done."""
+
+    model_config = _example(
+        event_id="call-17",
+        state="done",
+        attempts=1,
+        created_at=_AT,
+        done_at=_AT,
+        verdicts=[{**_VERDICT, "event_id": "call-17"}],
+    )
 
     event_id: str
     state: Literal["waiting", "done"]
@@ -231,8 +311,24 @@ class EventStateBody(BaseModel):
     verdicts: list[VerdictBody]
 
 
+_JUDGE: dict[str, JsonValue] = {
+    "id": "advice-3f2a91c0",
+    "name": "advice",
+    "criterion": "advice/1",
+    "question": "Does the answer give personal investment advice?",
+    "labels": ["no", "yes"],
+    "positive": "yes",
+    "threshold": 0.5,
+    "aliases": ["champion"],
+    "loaded": True,
+    "missing": [],
+}
+
+
 class JudgeState(BaseModel):
     """A judge version on this server."""
+
+    model_config = _example(**_JUDGE)
 
     id: str
     name: str
@@ -249,12 +345,16 @@ class JudgeState(BaseModel):
 class JudgesBody(BaseModel):
     """The judges, and what could not be loaded."""
 
+    model_config = _example(judges=[_JUDGE], problems={})
+
     judges: list[JudgeState]
     problems: dict[str, str]
 
 
 class HealthBody(BaseModel):
     """Alive, or ready."""
+
+    model_config = _example(status="ok", reasons=[])
 
     status: Literal["ok", "starting", "degraded"]
     reasons: list[str] = []

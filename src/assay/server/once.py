@@ -2,7 +2,8 @@
 
     return await once(serving, caller, request, header, run)        # `run` gives status and JSON text
 
-The key belongs to the caller and the path. An answer that is a refusal is not kept: the caller may try again.
+The key belongs to the caller and the path. An answer that is a refusal is not kept: the caller may try again. One
+that the database does not take after it was given is given all the same, and stored later (`late_answers`).
 """
 
 import asyncio
@@ -12,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from fastapi import Request
 from starlette.responses import Response
 
-from assay.schema.ids import digest_bytes
-from assay.server.asking import json_response, request_id_of
+from assay.schema.ids import digest_bytes, new_id
+from assay.server.asking import json_response
+from assay.server.late_answers import Outcome
 from assay.server.running import Serving
 from assay.store import answers
 from assay.store.answers import Answer
@@ -35,7 +37,9 @@ async def once(
         return json_response(answer.body, answer.status)
     key = digest_bytes(f"{caller.id}\n{request.url.path}\n{header}".encode("utf-8", "replace"))
     digest = digest_bytes(await request.body())
-    known = await asyncio.to_thread(_begin, serving, key, digest, request_id_of(request))
+    owner = new_id("once")  # not the request's id: a client may send that again too
+    await serving.late_answers.settled(key)
+    known = await asyncio.to_thread(_begin, serving, key, digest, owner)
     if known is not None:
         response = json_response(known.body, known.status)
         response.headers["Idempotent-Replayed"] = "true"
@@ -43,9 +47,9 @@ async def once(
     try:
         answer = await run()
     except BaseException:
-        await asyncio.to_thread(_abandon, serving, key)
+        await serving.late_answers.keep(Outcome(key=key, owner=owner, answer=None))
         raise
-    await asyncio.to_thread(_finish, serving, key, answer)
+    await serving.late_answers.keep(Outcome(key=key, owner=owner, answer=answer))
     return json_response(answer.body, answer.status)
 
 
@@ -53,13 +57,3 @@ def _begin(serving: Serving, key: str, digest: str, owner: str) -> Answer | None
     stale_before = (datetime.now(UTC) - STALE_AFTER).isoformat(timespec="microseconds")
     with serving.database.begin() as connection:
         return answers.begin(connection, key, digest, owner=owner, stale_before=stale_before)
-
-
-def _finish(serving: Serving, key: str, answer: Answer) -> None:
-    with serving.database.begin() as connection:
-        answers.finish(connection, key, answer)
-
-
-def _abandon(serving: Serving, key: str) -> None:
-    with serving.database.begin() as connection:
-        answers.abandon(connection, key)

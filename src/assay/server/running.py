@@ -21,6 +21,7 @@ from assay.registry import Registry
 from assay.schema.errors import AssayError
 from assay.schema.judge_version import JudgeVersion
 from assay.server.access import Access
+from assay.server.late_answers import LateAnswers
 from assay.server.loading import JudgeLoader
 from assay.serving.admission import Admission
 from assay.serving.endless import ended, endless
@@ -67,6 +68,7 @@ class Serving:
     retention: Retention
     instruments: Instruments
     access: Access
+    late_answers: LateAnswers
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -79,6 +81,7 @@ class Serving:
         finally:
             await self.service.settle_shadows()
             await ended(running)
+            await self.late_answers.close()
             await asyncio.to_thread(self._let_go)
             await asyncio.to_thread(self.recorder.close)
 
@@ -89,6 +92,7 @@ class Serving:
             "worker": self.worker.run,
             "webhooks": self.webhooks.run,
             "retention": self.retention.run,
+            "late-answers": self.late_answers.run,
             "take-over": self._keep_taking_over,
         }
         if self.instruments.telemetry is not None:
@@ -212,4 +216,5 @@ def _assembled(  # noqa: PLR0913, PLR0917 - called once, by serving_of
         retention=Retention(database, limits.retention_days),
         instruments=instruments,
         access=Access(database, limits, open_access=open_access),
+        late_answers=LateAnswers(database),
     )

@@ -265,7 +265,7 @@ class JudgesLoaded:
                 raise known.failed[0]
             task = asyncio.create_task(self._tried(known, work))
             self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key, None))
+            task.add_done_callback(lambda done: (self._running.pop(key, None), done.cancelled() or done.exception()))
         return await asyncio.shield(task)
 
     async def _tried(self, known: _Known, work: Callable[[_Known], Coroutine[Any, Any, T]]) -> T:

@@ -1,4 +1,6 @@
-"""Retention: deletes verdicts, finished events, deliveries and kept answers when they are old enough."""
+"""Retention: deletes verdicts, finished events, deliveries and kept answers when they are old enough; and with such a
+verdict the text that went to people, unless somebody labelled it.
+"""
 
 import asyncio
 import logging
@@ -37,6 +39,8 @@ class Retention:
         with self._database.begin() as connection:
             gone = [answers.forget_before(connection, old)]
             gone += [forget(connection, older) for forget in FORGETTING]
+        with self._database.begin() as connection:  # by itself: it waits for an import that is writing
+            gone.append(awaiting.forget_texts_before(connection, older))
         return sum(gone)
 
 

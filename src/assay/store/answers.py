@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Integer, String, Table, Text, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Integer, String, Table, Text, delete, select, update
 
 from assay.schema.errors import ConflictError
 from assay.schema.ids import utc_now
@@ -55,14 +55,19 @@ def begin(connection: Connection, key: str, request_digest: str, *, owner: str, 
     return None
 
 
-def finish(connection: Connection, key: str, answer: Answer) -> None:
-    """Keep the answer."""
-    connection.execute(update(answers).where(answers.c.key == key).values(status=answer.status, body=answer.body))
+def finish(connection: Connection, key: str, answer: Answer, *, owner: str) -> None:
+    """Keep the answer. Changes nothing where the key was taken over from its owner, here and below."""
+    values = {"status": answer.status, "body": answer.body}
+    connection.execute(update(answers).where(_running(key, owner)).values(values))
 
 
-def abandon(connection: Connection, key: str) -> None:
+def abandon(connection: Connection, key: str, *, owner: str) -> None:
     """The request came to nothing worth keeping; the key is free again."""
-    connection.execute(delete(answers).where(answers.c.key == key, answers.c.status.is_(None)))
+    connection.execute(delete(answers).where(_running(key, owner)))
+
+
+def _running(key: str, owner: str) -> ColumnElement[bool]:
+    return (answers.c.key == key) & (answers.c.owner == owner) & answers.c.status.is_(None)
 
 
 def forget_before(connection: Connection, created_at: str) -> int:

@@ -26,7 +26,7 @@ from assay.schema.verdict import BY_PEOPLE
 from assay.store import criteria, examples, verdicts
 from assay.store.labelling import answers, queues, work
 from assay.store.labelling.queues import Queue, QueueRecord, label_queue_items
-from assay.store.tables import KEY, from_text, metadata
+from assay.store.tables import KEY, from_text, in_batches, metadata
 from assay.store.verdicts import StoredVerdict
 
 PersonState: TypeAlias = Literal["pending", "awaiting", "answered", "disputed", "not-queued"]
@@ -119,18 +119,38 @@ def forget_before(connection: Connection, created_at: str) -> int:
     return connection.execute(delete(awaiting).where(awaiting.c.created_at < created_at)).rowcount
 
 
+def forget_texts_before(connection: Connection, escalated_at: str) -> int:
+    """Delete the texts that are here only because a judge escalated them before a time, once no verdict is left that
+    they belong to. Returns how many.
+
+    What was ever labelled stays, for it is data of the team and may be in a frozen dataset; so does what was imported.
+    The items stay in their queues, as expired ones. Waits for an import that is writing.
+    """
+    examples.take_turn(connection)  # before the queues, as labels do
+    queues.hold_growing(connection)
+    item, here = label_queue_items.c, awaiting.c
+    waits = select(item.example_id).join(awaiting, (here.queue == item.queue) & (here.position == item.position))
+    old = examples.escalated_before(escalated_at)
+    ids = connection.scalars(old.where(examples.examples.c.id.not_in(waits))).all()
+    if ids:
+        examples.make_no_text(connection)
+    for batch in in_batches(ids):
+        work.expire(connection, batch)
+        examples.forget(connection, batch)
+    return len(ids)
+
+
 def _add(connection: Connection, row: Mapping[str, Any]) -> None:
     if connection.scalar(select(awaiting.c.verdict_id).where(awaiting.c.verdict_id == row["id"])) is not None:
         return
     if row["example"] is None:
         raise RefusedError("The text of this verdict was not kept, so there is nothing for people to look at.")
-    criterion = criteria.get(connection, row["criterion_key"])
-    example_id = _stored(connection, from_text(Example, row["example"], where="the example of a verdict"))
-    queue = _open_queue(connection, criterion)
+    queue = _open_queue(connection, criteria.get(connection, row["criterion_key"]))
     name = queue.record.name
+    example_id = _stored(connection, row)
     position = queues.position_of(connection, name, example_id)
     if position is None:
-        if queue.record.size - queue.finished >= MOST_OPEN:
+        if queue.record.size - queue.finished - queue.expired >= MOST_OPEN:
             raise RefusedError(
                 "The queue for people is full, so the verdict's default stays.",
                 required=f"fewer than {MOST_OPEN} items that nobody has answered",
@@ -148,13 +168,17 @@ def _escalated(connection: Connection, verdict_ids: Collection[str]) -> list[str
     return list(connection.scalars(went)) if verdict_ids else []
 
 
-def _stored(connection: Connection, example: Example) -> str:
-    """Its id, once it is one of the workspace's examples; another one where its own stands for another text."""
+def _stored(connection: Connection, row: Mapping[str, Any]) -> str:
+    """The id of a row's example, once it is one of the workspace's; another one where its own stands for another text.
+
+    The queue is locked before, so that the end of an old text cannot come between the example and its item.
+    """
+    example = from_text(Example, row["example"], where="the example of a verdict")
     try:
-        examples.add(connection, [example], [], None)
+        examples.add_escalated(connection, example, row["created_at"])
     except ConflictError:
         example = replace(example, id=content_id(example.content()))
-        examples.add(connection, [example], [], None)
+        examples.add_escalated(connection, example, row["created_at"])
     return example.id
 
 

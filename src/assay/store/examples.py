@@ -3,6 +3,9 @@
 An example is written once and never changed; a label is never changed either: when a labeller answers anew, a newer
 row is added and readers take each labeller's newest. An answer taken back is a newer row too: the answer before it
 again, or, where there was none, a row marked as withdrawn. Whole imports are streamed in both directions.
+
+Whoever adds takes turns, which may last as long as an import does. An example that a judge escalated waits for nobody,
+and is here only for the time being: `escalated_at` says so until an import brings it, too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +13,22 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from sqlalchemy import Column, Connection, ForeignKey, Index, Select, String, Subquery, Table, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    Subquery,
+    Table,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from assay.schema.errors import ConflictError, NotFoundError, shown
 from assay.schema.example import Example
@@ -24,13 +42,16 @@ from assay.store.tables import (
     check_key,
     from_text,
     in_batches,
-    lock,
+    insert_new,
     metadata,
     record_column,
     sequence_column,
+    take_turns,
     time_column,
     to_text,
 )
+
+NO_TEXT = ""  # the id of the example that stands for every one whose text is gone; check_key refuses it to all others
 
 
 def _import_column() -> Column[str | None]:
@@ -46,6 +67,7 @@ examples = Table(
     record_column(),
     _import_column(),
     time_column("created_at"),
+    Column("escalated_at", String, nullable=True, index=True),  # set: here only because a judge escalated it
 )
 
 labels = Table(
@@ -99,7 +121,7 @@ def add(
     they came otherwise. Raises ConflictError when one id stands for two contents; NotFoundError when a label's
     example or criterion is not there. The provenance that an example came with first is kept.
     """
-    lock(connection, examples, labels)
+    take_turn(connection)
     sizes = [(len(batch), _add_examples(connection, batch, import_id)) for batch in in_batches(example_rows)]
     label_sizes = [(len(batch), _add_labels(connection, batch, import_id)) for batch in in_batches(label_rows)]
     return Added(
@@ -108,6 +130,40 @@ def add(
         new_labels=sum(new for _, new in label_sizes),
         known_labels=sum(rows - new for rows, new in label_sizes),
     )
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait until nobody else is adding examples or labels, and let nobody else begin until the transaction ends."""
+    take_turns(connection, examples, labels)
+
+
+def add_escalated(connection: Connection, example: Example, escalated_at: str) -> None:
+    """Add an example that a judge escalated, if it is not here. It does not wait for an import that is writing, except
+    where that brings the very same example. Raises ConflictError when its id stands for another content.
+    """
+    check_key(example.id, "An example's id")
+    insert_new(connection, examples, [{**_row(example, None), "escalated_at": escalated_at}])
+    here = select(examples.c.content_digest).where(examples.c.id == example.id)
+    if connection.scalar(here) != example.content_digest:
+        raise _two_contents(example.id)
+
+
+def escalated_before(escalated_at: str) -> Select[str]:
+    """The ids of the examples that are here only because a judge escalated them before a time, and that nobody ever
+    labelled, as a query to build on.
+    """
+    labelled = exists().where(labels.c.example_id == examples.c.id)
+    return select(examples.c.id).where(examples.c.escalated_at < escalated_at, ~labelled)
+
+
+def make_no_text(connection: Connection) -> None:
+    """Have the empty example `NO_TEXT`, which stands for those whose text is gone."""
+    insert_new(connection, examples, [_row(Example(id=NO_TEXT), None)])
+
+
+def forget(connection: Connection, ids: Sequence[str]) -> None:
+    """Delete examples that nothing refers to any more."""
+    connection.execute(delete(examples).where(examples.c.id.in_(ids)))
 
 
 def iter_labelled(connection: Connection, criterion_key: str) -> Iterator[tuple[Example, tuple[Label, ...]]]:
@@ -144,7 +200,7 @@ def take_back(connection: Connection, label: Label) -> None:
     """Take a labeller's newest answer back: the one before it holds again, or none. Call it for a label that was added,
     in the order of the answers.
     """
-    lock(connection, labels)
+    take_turn(connection)
     opinions = select(labels).where(
         labels.c.example_id == label.example_id,
         labels.c.criterion_key == label.criterion,
@@ -196,11 +252,27 @@ def _add_examples(connection: Connection, batch: Sequence[Example], import_id: s
         if example.id in stored:
             continue
         stored.add(example.id)
-        row = {"id": example.id, "content_digest": digest, "record": to_text(example)}
-        fresh.append({**row, "import_id": import_id, "created_at": utc_now()})
+        fresh.append(_row(example, import_id))
+    insert_new(connection, examples, fresh)
     if fresh:
-        connection.execute(insert(examples), fresh)
+        _check_digests(connection, digests)
+    if import_id is not None:
+        escalated = examples.c.id.in_(ids) & examples.c.escalated_at.is_not(None)
+        connection.execute(update(examples).where(escalated).values(escalated_at=None, import_id=import_id))
     return len(fresh)
+
+
+def _row(example: Example, import_id: str | None) -> dict[str, str | None]:
+    row = {"id": example.id, "content_digest": example.content_digest, "record": to_text(example)}
+    return {**row, "import_id": import_id, "created_at": utc_now()}
+
+
+def _check_digests(connection: Connection, wanted: Mapping[str, str]) -> None:
+    """An example that was escalated in this very moment may have come first, with another content."""
+    rows = connection.execute(select(examples.c.id, examples.c.content_digest).where(examples.c.id.in_(wanted)))
+    for example_id, digest in rows:
+        if digest != wanted[example_id]:
+            raise _two_contents(example_id)
 
 
 def _two_contents(example_id: str) -> ConflictError:

@@ -176,7 +176,7 @@ class _Steps(TrainerCallback):
         self._on_step(state.global_step, state.max_steps)
 
 
-def fit_model(
+def fit_model(  # noqa: PLR0913 (what to train, on what, how and where, and who hears of it)
     model: SmallJudgeModel,
     data: TrainingData,
     settings: TrainingSettings,

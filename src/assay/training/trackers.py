@@ -41,7 +41,8 @@ class Tracking:
             return []
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - only there with the package
 
-        return [TensorBoardCallback(SummaryWriter(log_dir=str(self.folder / "tensorboard" / self.run_name)))]
+        writer = SummaryWriter(log_dir=str(self.folder / "tensorboard" / self.run_name))
+        return [TensorBoardCallback(writer)]  # type: ignore[no-untyped-call]
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -49,7 +50,7 @@ def check_trackers(names: Sequence[str]) -> None:
     for name in names:
         if name not in TRACKERS:
             raise InputError("There is no such tracker.", required=meant(name, TRACKERS), got=shown(name))
-    there = get_available_reporting_integrations()
+    there = get_available_reporting_integrations()  # type: ignore[no-untyped-call]
     for name in names:
         if name not in there:
             raise InputError(

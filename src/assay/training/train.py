@@ -139,9 +139,10 @@ def train(
 ) -> TrainedJudge:
     """Train, calibrate, and store a judge version.
 
-    Under `torchrun` every process calls this, and all get what the first one stored. Rows that no label decides teach where the targets are soft, and are left alone otherwise. Raises InputError,
-    NotFoundError (backbone), RefusedError (a policy that cannot be met, soft targets where every row has one opinion),
-    ConflictError (the same training runs already).
+    Under `torchrun` every process calls this, and all get what the first one stored. Rows that no label decides teach
+    where the targets are soft, and are left alone otherwise. Raises InputError, NotFoundError (backbone), RefusedError
+    (a policy that cannot be met, soft targets where every row has one opinion), ConflictError (the same training runs
+    already).
     """
     plan = _plan(dataset, request)
     lessons = taught(rows, plan.criterion, plan.settings.targets)

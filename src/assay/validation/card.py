@@ -5,6 +5,7 @@ anywhere. All text from users (labels, excerpts, reasons) is escaped by the temp
 style go in as they are.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -104,16 +105,30 @@ def label_words(report: Report) -> str:
     if alpha is None:
         parts.append("Nobody checked them: no example has labels of two people.")
     else:
-        span = wording.span(alpha["low"], alpha["high"])
-        parts.append(
-            f"Two or more people labelled {alpha['n']:,.0f} of the examples; they agree with Krippendorff’s α = "
-            f"{wording.number(alpha['value'])} ({span})."
-        )
+        parts.append(ceiling_words(report, alpha))
     if dataset.waiver is not None:
         accepted = wording.listed([wording.WHOSE[source] for source in dataset.waiver.accept_labels], "or")
         rows = f"{dataset.waiver.min_test_per_class:,}"
         parts.append(f"Waiver given at the freeze: labels may be {accepted}; at least {rows} test rows of each class.")
     return " ".join([*parts, *synthetic_words(dataset)])
+
+
+def ceiling_words(report: Report, alpha: Mapping[str, float]) -> str:
+    """How far people agree, that this is as much as can be asked of a judge, and how far the judge agrees with them."""
+    people = (
+        f"Two or more people labelled {alpha['n']:,.0f} of the examples; they agree with Krippendorff’s α = "
+        f"{wording.number(alpha['value'])} ({wording.span(alpha['low'], alpha['high'])}). That is the judge’s ceiling: "
+        "it can hardly agree better with people than they do with one another."
+    )
+    name = "weighted_kappa" if report.criterion.scale.kind == "ordinal" else "kappa"
+    judge = report.measures.get(name)
+    if judge is None:
+        return people
+    span = wording.span(judge.low, judge.high)
+    return (
+        f"{people} The judge agrees with the labels of the test rows with {wording.measure_name(name)} = "
+        f"{wording.number(judge.value)} ({span}); on both scales 1 is perfect and 0 is chance."
+    )
 
 
 def synthetic_words(dataset: DatasetSummary) -> list[str]:

@@ -118,7 +118,7 @@ def missing(table: AuditTable, parts: Parts, name: str) -> list[Finding]:
                 why="They are left out of every dataset until someone decides them.",
                 advice="Let someone decide them, or freeze them for a training with soft targets (--ties train).",
                 command=f"assay data consensus {name} --ties ties.jsonl && "
-                f"assay label queue make {name} --ids ties.jsonl --pool labelled",
+                f"assay label queue make {name} --ids ties.jsonl",
                 rows=table.undecided,
             )
         )

@@ -24,7 +24,25 @@ from assay.store.events import Event
 
 trace_routes = APIRouter(prefix="/v1", tags=["traces"], responses=EVERYWHERE)
 _BINARY = {"type": "string", "format": "binary"}
-_BODY = {"content": {JSON_TYPE: {"schema": {"type": "object"}}, PROTOBUF_TYPE: {"schema": _BINARY}}, "required": True}
+_SPAN = {
+    "traceId": "5b8aa5a2d2c872e8321cf37308d69df2",
+    "spanId": "051581bf3cb55c13",
+    "name": "chat gpt-5-mini",
+    "attributes": [
+        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+        {
+            "key": "gen_ai.output.messages",
+            "value": {
+                "stringValue": '[{"role": "assistant", "parts": [{"type": "text", "content": "Buy Apex today."}]}]'
+            },
+        },
+    ],
+}
+_SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]}
+_BODY = {
+    "content": {JSON_TYPE: {"schema": {"type": "object"}, "example": _SPANS}, PROTOBUF_TYPE: {"schema": _BINARY}},
+    "required": True,
+}
 
 
 @trace_routes.post(

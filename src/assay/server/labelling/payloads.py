@@ -95,6 +95,7 @@ def queue_view(queue: Queue, mine: Member) -> dict[str, Any]:
         "size": queue.record.size,
         "finished": queue.finished,
         "disputed": queue.disputed,
+        "expired": queue.expired,
         "closed": queue.closed_at is not None,
         "mine": {"labelled": mine.labelled, "skipped": mine.skipped, "seconds": round(mine.seconds, 1)},
     }

@@ -120,6 +120,12 @@ def decide(name: str, given: AnswerRequest, me: Me, database: Db) -> dict[str, A
     return docket_view(adjudication.adjudicate(database, me, given.answer(name)), _criterion(database, name))
 
 
+@label_routes.post("/queues/{name}/decisions/undo")
+def undo_last_decision(name: str, given: KeyRequest, me: Me, database: Db) -> dict[str, Any]:
+    """Take my last decision back, whenever I made it."""
+    return docket_view(adjudication.undo_last_decision(database, me, name, given.key), _criterion(database, name))
+
+
 def _criterion(database: Database, queue: str) -> Criterion:
     with database.read() as connection:
         return criteria.get(connection, queues.get(connection, queue).record.criterion)

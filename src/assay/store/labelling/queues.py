@@ -2,7 +2,8 @@
 
 A queue's record and its items' inclusion probabilities are written once. What changes are an item's state (as `work`
 settles it) and the counters on the queue, kept so that progress costs no counting. A growing queue is no drawing: its
-record says size 0, and what it grew by is added where it is read.
+record says size 0, and what it grew by is added where it is read. An item whose text was deleted by age is `expired`:
+it keeps its place, counts as neither open nor finished, and points to the empty example.
 """
 
 import json
@@ -53,7 +54,7 @@ from assay.store.tables import (
 Strategy: TypeAlias = Literal["uniform", "uncertainty", "disagreement", "coverage", "list", "hard-negatives"]
 PoolKind: TypeAlias = Literal["unlabelled", "labelled"]
 Stratum: TypeAlias = Literal["uniform", "targeted", "listed"]
-ItemState: TypeAlias = Literal["free", "full", "agreed", "disputed", "adjudicated"]
+ItemState: TypeAlias = Literal["free", "full", "agreed", "disputed", "adjudicated", "expired"]
 FINISHED: tuple[ItemState, ...] = ("agreed", "disputed", "adjudicated")
 
 label_queues = Table(
@@ -66,6 +67,7 @@ label_queues = Table(
     Column("grown", Integer, nullable=False, server_default="0"),
     Column("finished", Integer, nullable=False),
     Column("disputed", Integer, nullable=False),
+    Column("expired", Integer, nullable=False, server_default="0"),
     Column("closed_at", String, nullable=True),
     time_column("created_at"),
 )
@@ -112,11 +114,12 @@ class QueueRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """A queue as it stands: its record, and how far it is."""
+    """A queue as it stands: its record, and how far it is. Nobody can answer `expired` items: their text is gone."""
 
     record: QueueRecord
     finished: int
     disputed: int
+    expired: int
     closed_at: str | None
 
 
@@ -170,7 +173,7 @@ def make_growing(connection: Connection, record: QueueRecord) -> Queue:
     """
     check_key(record.name, "A queue's name")
     row = {"name": record.name, "criterion_key": record.criterion, "record": to_text(record), "closed_at": None}
-    counters = {"grown": 0, "finished": 0, "disputed": 0}
+    counters = {"grown": 0, "finished": 0, "disputed": 0, "expired": 0}
     insert_new(connection, label_queues, [{**row, **counters, "created_at": record.created_at}])
     connection.execute(select(label_queues.c.name).where(label_queues.c.name == record.name).with_for_update())
     return get(connection, record.name)
@@ -192,6 +195,12 @@ def grow(connection: Connection, queue: str, example_id: str, *, score: float | 
     )
     connection.execute(insert(label_queue_items).values(queue=queue, **vars(new)))
     return position
+
+
+def hold_growing(connection: Connection) -> None:
+    """Keep every growing queue from changing until the transaction ends."""
+    growing = select(label_queues.c.name).where(label_queues.c.grown > 0)
+    connection.execute(growing.order_by(label_queues.c.name).with_for_update()).all()
 
 
 def position_of(connection: Connection, queue: str, example_id: str) -> int | None:
@@ -285,13 +294,8 @@ def _conditions(criterion: Criterion, wanted: PoolFilter) -> list[ColumnElement[
         label_queues.c.criterion_key == criterion.key,
         label_queues.c.closed_at.is_(None),
     )
-    escalated = exists().where(
-        label_queue_items.c.example_id == examples.c.id,
-        label_queue_items.c.queue == label_queues.c.name,
-        label_queues.c.grown > 0,
-    )
     conditions = [by_expert if wanted.kind == "labelled" else ~by_expert, ~waiting]
-    conditions.append(examples.c.import_id.is_not(None) | ~escalated)
+    conditions.append(examples.c.escalated_at.is_(None))
     if wanted.imported_for:
         of_name = select(imports.c.id).join(criteria.criteria, criteria.criteria.c.key == imports.c.criterion_key)
         mine = of_name.where(criteria.criteria.c.name == criterion.name)
@@ -302,7 +306,7 @@ def _conditions(criterion: Criterion, wanted: PoolFilter) -> list[ColumnElement[
 def _queue(row: RowMapping) -> Queue:
     record = from_text(QueueRecord, row["record"], where=f"queue {row['name']}")
     record = replace(record, size=record.size + row["grown"])
-    return Queue(record=record, finished=row["finished"], disputed=row["disputed"], closed_at=row["closed_at"])
+    return Queue(record=record, **{name: row[name] for name in ("finished", "disputed", "expired", "closed_at")})
 
 
 def _item(row: RowMapping) -> QueueItem:

@@ -34,7 +34,7 @@ from sqlalchemy import (
 
 from assay.schema.ids import utc_now
 from assay.schema.label import ADJUDICATION
-from assay.store.examples import labels
+from assay.store.examples import NO_TEXT, labels
 from assay.store.labelling.queues import FINISHED, ItemState, label_queue_items, label_queues
 from assay.store.tables import BATCH_ROWS, KEY, metadata
 
@@ -226,7 +226,7 @@ def settle(connection: Connection, queue: str, position: int) -> None:
         select(_ITEM.state, _ITEM.wanted).where(_ITEM.queue == queue, _ITEM.position == position)
     ).one()
     after = _state(assignments(connection, queue, position), wanted)
-    if after == before:
+    if before in (after, "expired"):
         return
     here = (_ITEM.queue == queue) & (_ITEM.position == position)
     connection.execute(update(label_queue_items).where(here).values(state=after))
@@ -238,6 +238,18 @@ def settle(connection: Connection, queue: str, position: int) -> None:
             .where(label_queues.c.name == queue)
             .values(finished=label_queues.c.finished + finished, disputed=label_queues.c.disputed + disputed)
         )
+
+
+def expire(connection: Connection, example_ids: Sequence[str]) -> None:
+    """Take the items of these examples from everybody, for good: their texts go. None of them has been answered."""
+    mine = _ITEM.example_id.in_(example_ids)
+    in_queues = connection.execute(select(_ITEM.queue, func.count()).where(mine).group_by(_ITEM.queue)).all()
+    held = exists().where(_ITEM.queue == _WORK.queue, _ITEM.position == _WORK.position, mine)
+    connection.execute(delete(label_assignments).where(held))
+    connection.execute(update(label_queue_items).where(mine).values(state="expired", example_id=NO_TEXT, hint=None))
+    for queue, count in in_queues:
+        more = {"expired": label_queues.c.expired + count}
+        connection.execute(update(label_queues).where(label_queues.c.name == queue).values(more))
 
 
 def _state(parts: Sequence[Assignment], wanted: int) -> ItemState:

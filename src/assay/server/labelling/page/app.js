@@ -176,14 +176,22 @@ async function showQueues(mayEnter) {
   for (const queue of queues) $("#queues").append(queueCard(queue));
 }
 
+// Of those that can be answered: where a text was deleted by age, there is nothing to answer any more.
+function answerable(queue) { return queue.size - queue.expired; }
+
+function doneOf(queue) {
+  const gone = queue.expired ? ` (${count(queue.expired)} more were too old; their text is gone)` : "";
+  return `${count(queue.finished)} of ${count(answerable(queue))}${gone}`;
+}
+
 function queueCard(queue) {
   const card = element("li", "card");
   const open = element("a", "open", queue.question);
   open.href = `#q/${encodeURIComponent(queue.name)}`;
   const bar = element("progress");
-  bar.max = queue.size;
+  bar.max = Math.max(1, answerable(queue));
   bar.value = queue.finished;
-  card.append(open, element("span", "muted", `${queue.name} · ${count(queue.finished)} of ${count(queue.size)} done · you answered ${count(queue.mine.labelled)}`));
+  card.append(open, element("span", "muted", `${queue.name} · ${doneOf(queue)} done · you answered ${count(queue.mine.labelled)}`));
   if (me.adjudicates && queue.disputed) {
     const settle = element("a", "settle", `${count(queue.disputed)} to settle`);
     settle.href = `#d/${encodeURIComponent(queue.name)}`;
@@ -349,7 +357,7 @@ function showDone() {
   $("#done-title").textContent = waits ? (lost ? "Nothing more at hand" : "One moment") : queue?.closed ? "This queue is closed" : "Nothing left for you here";
   $("#done-text").textContent = waits
     ? `${count(waits)} ${waits === 1 ? "answer is" : "answers are"} kept here and on the way; new examples come with the connection.`
-    : `You answered ${count(queue.mine.labelled)}; ${count(queue.finished)} of ${count(queue.size)} examples are done.` + (queue.finished < queue.size ? " The rest waits for other labellers." : "");
+    : `You answered ${count(queue.mine.labelled)}; ${doneOf(queue)} examples are done.` + (queue.finished < answerable(queue) ? " The rest waits for other labellers." : "");
   const skipped = queue?.mine.skipped ?? 0;
   $("#again").textContent = skipped ? `Show me the ${count(skipped)} I skipped` : "Look again";
   $("#again").addEventListener("click", async () => {
@@ -375,13 +383,11 @@ function showDispute() {
     $("#again").textContent = "Look again";
     $("#again").addEventListener("click", nextDispute);
     $("#back").addEventListener("click", undo);
-    $("#back").hidden = !desk.history.length;
     return;
   }
   desk.marks = [];
   showPanel({ note: "" });
   $("#skip").firstChild.textContent = "Leave it ";
-  $("#undo").disabled = !desk.history.length;
   $("#opinions").hidden = false;
   $("#opinions").replaceChildren(...dispute.opinions.map(opinionCard));
   showExample(dispute.fields, null, dispute.opinions);
@@ -407,9 +413,18 @@ async function decide(value) {
 
 async function undoDecision() {
   const done = desk.history.pop();
-  if (!done) return;
-  await enqueue("decisions", { key: newKey(), position: done.body.position, kind: "undo" });
-  if (me && desk) showDispute();
+  if (done) {
+    await enqueue("decisions", { key: newKey(), position: done.body.position, kind: "undo" });
+    if (me && desk) showDispute();
+    return;
+  }
+  try {
+    await send();
+    desk.docket = await api("POST", queuePath(desk.name, "decisions/undo"), { key: newKey() });
+    showDispute();
+  } catch (error) {
+    say(error.status === 403 ? "There is no decision to take back." : error.status ? error.message : "The server cannot be reached just now.");
+  }
 }
 
 const leaveDispute = () => nextDispute(desk.docket.dispute?.position ?? -1);
@@ -586,11 +601,11 @@ function showProgress() {
   if (!queue) return;
   const { labelled, seconds: spent } = queue.mine;
   const each = labelled >= 3 ? spent / labelled : null;
-  const left = Math.max(0, queue.size - queue.finished);
-  const words = [`${count(queue.finished)} of ${count(queue.size)} done`, `you ${count(labelled)}`];
+  const left = Math.max(0, answerable(queue) - queue.finished);
+  const words = [`${count(queue.finished)} of ${count(answerable(queue))} done`, `you ${count(labelled)}`];
   if (each !== null) words.push(`${each < 10 ? each.toFixed(1) : Math.round(each)} s each`);
   if (each !== null && left) words.push(`about ${duration(each * left)} left`);
-  header(desk.name, words.join(" · "), queue.finished / queue.size);
+  header(desk.name, words.join(" · "), queue.finished / Math.max(1, answerable(queue)));
   if (!lost) showState(0);
   $("#show-help").hidden = false;
 }
