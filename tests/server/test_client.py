@@ -43,7 +43,7 @@ async def test_every_method_of_the_async_client(shop):
     assert again == (said, unsaid)
     assert len(listed) == 2
     assert [(judge.id, judge.aliases, judge.labels) for judge in judges.judges] == [
-        (version, ("champion",), ("no", "yes"))
+        (version, ("champion",), ("yes", "no"))
     ]
     assert (refusal.value.status, refusal.value.code) == (404, "not-found")
     assert refusal.value.request_id.startswith("req_")

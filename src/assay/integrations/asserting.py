@@ -19,7 +19,7 @@ from assay.api.loading import load
 from assay.client import Client, ServerError
 from assay.schema.errors import AssayError, InputError, shown
 from assay.schema.verdict import Abstained, Failed
-from assay.served import ServedVerdict
+from assay.served import ServedJudge, ServedVerdict
 
 MOST_TEXT = 600  # characters of each field that stand in a failure
 _WRONG_SCOPE = 403
@@ -93,7 +93,7 @@ class JudgesServed:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._versions: list[Mapping[str, Any]] = []
+        self._versions: tuple[ServedJudge, ...] = ()
         self._sought: set[str] = set()  # a fallback is not among the versions, however often one asks
 
     def ask(self, ref: str, fields: Mapping[str, Any]) -> Heard:
@@ -111,18 +111,17 @@ class JudgesServed:
 
     def _with_scale(self, heard: Heard, criterion: str) -> Heard:
         """With the scale of the criterion; the threshold only where the judge itself spoke, not a fallback of it."""
-        if heard.judge not in self._sought and not any(one["id"] == heard.judge for one in self._versions):
+        if heard.judge not in self._sought and not any(one.id == heard.judge for one in self._versions):
             self._sought.add(heard.judge)
             try:
                 self._versions = self._client.judges().judges
             except ServerError as error:
                 if error.status != _WRONG_SCOPE:
                     raise
-        for version in sorted(self._versions, key=lambda version: version["id"] != heard.judge):
-            if version["criterion"] == criterion:
-                threshold = version["threshold"] if version["id"] == heard.judge else None
-                labels, positive = tuple(version["labels"]), version["positive"]
-                return replace(heard, labels=labels, positive=positive, threshold=threshold)
+        for version in sorted(self._versions, key=lambda version: version.id != heard.judge):
+            if version.criterion == criterion:
+                threshold = version.threshold if version.id == heard.judge else None
+                return replace(heard, labels=version.labels, positive=version.positive, threshold=threshold)
         return heard
 
 

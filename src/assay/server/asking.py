@@ -23,11 +23,20 @@ from assay.store.keys import ApiKey, Scope
 
 DeadlineHeader: TypeAlias = Annotated[
     str | None,
-    Header(alias="X-Assay-Deadline-Ms", description="Milliseconds there are for the answer, as `deadline_ms`."),
+    Header(
+        alias="X-Assay-Deadline-Ms",
+        description="Milliseconds there are for the answer, as `deadline_ms`.",
+        examples=["250"],
+    ),
 ]
 IdempotencyHeader: TypeAlias = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", max_length=200, description="The same key again gives the same answer, for a day."),
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        description="The same key again gives the same answer, for a day.",
+        examples=["order-17"],
+    ),
 ]
 
 
