@@ -127,7 +127,7 @@ def bank(bank_workspace: Path) -> Iterator[Bank]:
         running.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with Client(url, retries=20) as client:
-            assert not client.judges()["problems"]
+            assert not client.judges().problems
         yield Bank(url=url, root=bank_workspace)
         server.should_exit = True
         running.join()

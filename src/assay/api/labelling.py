@@ -186,7 +186,10 @@ def judged_opinions(
 
 
 def read_listed(path: Path) -> list[Listed]:
-    """Examples listed in a file: rows with `id`, and perhaps `score`, `hint` and `settle`. Raises InputError, NotFoundError."""
+    """Examples listed in a file: rows with `id`, and perhaps `score`, `hint` and `settle`.
+
+    Raises InputError, NotFoundError.
+    """
     found = []
     for row in read_rows(path, None):
         if isinstance(row, MalformedRow) or not isinstance(row.values.get("id"), str | int):

@@ -30,8 +30,10 @@ class _Judge:
 
     adapter: str | None
     branch: int  # the first layer that its adapter changes
-    weight: torch.Tensor  # (k, hidden), its rows of the output layer
-    bias: torch.Tensor | None  # (k,)
+    weight: (
+        torch.Tensor
+    )  # (k, hidden) float32, its rows of the output layer: logits of 20 have steps of .125 in bfloat16
+    bias: torch.Tensor | None  # (k,) float32
 
 
 class DecoderRunner:
@@ -63,8 +65,8 @@ class DecoderRunner:
         self._judges[loaded.judge] = _Judge(
             adapter=loaded.judge if loaded.adapter is not None else None,
             branch=branch,
-            weight=output.weight[ids],
-            bias=None if output.bias is None else output.bias[ids],
+            weight=output.weight[ids].float(),
+            bias=None if output.bias is None else output.bias[ids].float(),
         )
 
     def unload(self, judge: str) -> None:
@@ -162,7 +164,7 @@ class DecoderRunner:
             ended = token in self._ends
             return Read(token=None if ended else token, computed_tokens=added, shared_tokens=shared)
         judge = self._judges[work.judge]
-        logits = torch.nn.functional.linear(state, judge.weight, judge.bias).float()
+        logits = torch.nn.functional.linear(state.float(), judge.weight, judge.bias)
         if self._softcap is not None:
             logits = self._softcap * torch.tanh(logits / self._softcap)
         scores = torch.log_softmax(logits.double(), dim=-1).cpu().numpy()

@@ -58,7 +58,7 @@ class EncoderRunner:
             adapt(self._model, loaded.adapter, self._bank)
             self._bank.add(loaded.judge, loaded.adapter)
             branch = loaded.adapter.layers[0]
-        head = loaded.head.to(device=self._device, dtype=self._model.dtype)
+        head = loaded.head.to(device=self._device, dtype=torch.float32)  # it is small, and its logits decide
         self._judges[loaded.judge] = _Judge(
             stages=stages, adapter=loaded.judge if loaded.adapter is not None else None, branch=branch, head=head
         )

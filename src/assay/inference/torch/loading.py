@@ -64,6 +64,13 @@ def merge(model: nn.Module, adapter: Adapter) -> None:
         weight += (adapter.scaling * (up.float() @ down.float())).to(weight)
 
 
+@torch.no_grad()
+def round_parameters(model: nn.Module, dtype: torch.dtype) -> None:
+    """Parameters to a number format; buffers stay: rotary frequencies in bfloat16 would turn far positions wrongly."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+
+
 def share_outside_layers(model: nn.Module, other: nn.Module) -> None:
     """Let `model` use the parameters of `other`, a model of the same weights, outside the numbered layers."""
     layers = layers_of(model)[0]

@@ -42,7 +42,7 @@ class PaddedRunner:
             adapt(self._model, loaded.adapter, self._bank)
             self._bank.add(loaded.judge, loaded.adapter)
         if loaded.head is not None:
-            loaded.head.to(device=self._device, dtype=self._model.dtype)
+            loaded.head.to(device=self._device, dtype=torch.float32)
         self._judges[loaded.judge] = loaded
 
     def unload(self, judge: str) -> None:

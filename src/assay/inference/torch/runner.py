@@ -15,7 +15,14 @@ from assay.inference.torch.decoder import DEFAULT_CACHE_BYTES, DecoderRunner
 from assay.inference.torch.device import best_device, torch_dtype
 from assay.inference.torch.encoder import EncoderRunner
 from assay.inference.torch.layer_range import layers_of
-from assay.inference.torch.loading import LoadedJudge, find_body, load_judge, merge, share_outside_layers
+from assay.inference.torch.loading import (
+    LoadedJudge,
+    find_body,
+    load_judge,
+    merge,
+    round_parameters,
+    share_outside_layers,
+)
 from assay.inference.torch.norms import replace_norms
 from assay.inference.torch.noticing import can_be_packed
 from assay.inference.torch.padded import PaddedRunner
@@ -161,7 +168,8 @@ class TorchRunner:
         model = _load(backbone, dtype if adapter is None else torch.float32)
         if adapter is not None:
             merge(model, adapter)
-        return model.to(device=self._device, dtype=dtype).eval().requires_grad_(False)
+            round_parameters(model, dtype)
+        return model.to(self._device).eval().requires_grad_(False)
 
 
 def _make_fast(model: Any) -> None:
