@@ -4,7 +4,8 @@
 
 Run it alone. The floors that it is held against: a token of the 135 M shape costs 2 x 106 M multiplications and
 additions, and the matrix product's peak is measured beside (`peak_share`). Sections that were not asked for keep the
-values of the last run (results/engine.json); what cannot be measured is null, with a reason beside it.
+values of the last run (results/engine.json; `machines` says where each ran); what cannot be measured is null, with a
+reason beside it. `int8_speedup` is int8.py's, from its own results.
 """
 
 import argparse
@@ -47,12 +48,14 @@ from shapes import (
 from vllm_server import Wanted, base_model, load_adapter, serve, verdicts_per_second, vllm_python, why_no_vllm
 
 RESULTS = Path(__file__).parent / "results" / "engine.json"
+INT8_RESULTS = RESULTS.with_name("int8.json")
 REQUESTS = 48
 TEXTS = 24
 PREFIX = 150
 TURNS = 20
 SUFFIX = 12
 MEMORY_REQUESTS = 100_000
+VLLM_TEXTS = 6  # under eight adapters each: some two minutes of vLLM's
 
 
 def one_judge(shape: str, runs: int) -> dict[str, Any]:
@@ -148,14 +151,36 @@ def many_judges() -> dict[str, Any]:
 
 
 def vllm_adapters() -> dict[str, Any]:
-    """The prompts of `many_judges` under eight plain LoRA adapters on vLLM; few texts, for it takes seconds each."""
+    """Eight judges on the same prompts: ours on activated LoRA, then vLLM with the same numbers as plain LoRA."""
     if vllm_python() is None:
         return {"eight_judges_vs_vllm_lora": None, "eight_judges_vs_vllm_lora_reason": why_no_vllm()}
-    ours = json.loads(RESULTS.read_text(encoding="utf-8"))["eight_judges_verdicts_per_s"]
+    texts = judged_rows(VLLM_TEXTS, 8, SHAPES["135m"]["vocab_size"], seed=3)
     with tempfile.TemporaryDirectory() as folder:
         saved = save_decoder("135m", Path(folder) / "model")
-        adapters = _activated(load_decoder(saved), 8)
-        return _vllm_adapters(saved, adapters, Path(folder), SHAPES["135m"]["vocab_size"], ours)
+        model = load_decoder(saved)
+        adapters = in_a_thread_of_its_own(partial(_activated, model, 8))
+        ours_s = _ours_s(model, adapters, texts)
+        del model
+        theirs_s = _vllm_s(saved, adapters, Path(folder), texts)
+    return {
+        "eight_judges_vs_vllm_lora": theirs_s / ours_s,
+        "eight_judges_vs_vllm_lora_texts": VLLM_TEXTS,
+        "eight_judges_vs_vllm_lora_ours_s": ours_s,
+        "eight_judges_vs_vllm_lora_vllm_s": theirs_s,
+    }
+
+
+def _ours_s(model: Any, adapters: Sequence[Adapter], texts: Sequence[Sequence[TokenRow]]) -> float:
+    """Seconds for all texts; the first pass is on other ones."""
+    engine = engine_of(model, token_budget=4096)
+    for number, adapter in enumerate(adapters):
+        add_judge(engine, f"judge{number}", adapter)
+    others = judged_rows(VLLM_TEXTS, len(adapters), SHAPES["135m"]["vocab_size"], seed=4)
+    for rows in (others, texts):
+        asked = [Request(judge=f"judge{place}", row=row) for text in rows for place, row in enumerate(text)]
+        seconds, _ = answered(engine, asked)
+    engine.close()
+    return seconds
 
 
 def _activated(model: Any, count: int) -> list[Adapter]:
@@ -173,25 +198,20 @@ def _judged_s(engine: LocalEngine, judges: int, texts: int, vocabulary: int) -> 
     return best(3 if texts > 1 else 15, lambda number: run(first + number))
 
 
-def _vllm_adapters(
-    saved: Path, adapters: Sequence[Adapter], folder: Path, vocabulary: int, ours: float
-) -> dict[str, Any]:
-    rows = judged_rows(1, len(adapters), vocabulary, seed=3)
+def _vllm_s(saved: Path, adapters: Sequence[Adapter], folder: Path, texts: Sequence[Sequence[TokenRow]]) -> float:
     options = ["--skip-tokenizer-init", "--max-model-len", "2048"]
     with serve(saved, lora=True, max_loras=len(adapters), options=options) as url:
         for number, adapter in enumerate(adapters):
             load_adapter(url, f"judge{number}", write_adapter(adapter, folder / f"judge{number}"))
-        wanted = [
-            Wanted(model=f"judge{place}", ids=row.ids, label_tokens=LABELS)
-            for text in rows
-            for place, row in enumerate(text)
-        ]
-        spoken = verdicts_per_second(url, wanted, warm=wanted[:1])
-    return {
-        "vllm_lora_seconds": spoken.seconds,
-        "vllm_lora_verdicts": len(wanted),
-        "eight_judges_vs_vllm_lora": ours / spoken.verdicts_per_s,
-    }
+        wanted, other = (
+            [
+                Wanted(model=f"judge{place}", ids=row.ids, label_tokens=LABELS)
+                for text in rows
+                for place, row in enumerate(text)
+            ]
+            for rows in (texts, judged_rows(1, 1, SHAPES["135m"]["vocab_size"], seed=4))
+        )
+        return verdicts_per_second(url, wanted, warm=other).seconds
 
 
 def write_adapter(adapter: Adapter, folder: Path) -> Path:
@@ -330,15 +350,23 @@ def main() -> None:
             subprocess.run([sys.executable, __file__, "--only", name], check=True, stdout=subprocess.DEVNULL)
         print(json.dumps(_kept()))
         return
-    values = _kept() | SECTIONS[wanted[0]]()
-    write_result(RESULTS, {**values, "machine": describe_machine()})
+    kept = _kept()
+    values = kept | SECTIONS[wanted[0]]() | _int8()
+    values["machines"] = kept.get("machines", {}) | {wanted[0]: describe_machine()}
+    write_result(RESULTS, values)
     print(json.dumps(values))
 
 
 def _kept() -> dict[str, Any]:
     """The last run's values."""
-    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    return {name: value for name, value in kept.items() if name != "machine"}
+    kept: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    return kept
+
+
+def _int8() -> dict[str, Any]:
+    if not INT8_RESULTS.exists():
+        return {"int8_speedup": None, "int8_speedup_reason": "run int8.py"}
+    return {"int8_speedup": json.loads(INT8_RESULTS.read_text(encoding="utf-8"))["int8_speedup"]}
 
 
 if __name__ == "__main__":

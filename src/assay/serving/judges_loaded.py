@@ -158,9 +158,7 @@ class JudgesLoaded:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._held: dict[str, _Held] = {}
-        self._placed: set[_Held] = (
-            set()
-        )  # what takes memory: those held, those on their way in, and those on theirs out
+        self._placed: set[_Held] = set()  # what takes memory: those held, on their way in, and on their way out
         self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}  # what was begun for a version
         self._leaving: set[asyncio.Task[None]] = set()
         self._moving = asyncio.Lock()  # held while some go out, so that none of them comes back meanwhile
@@ -254,7 +252,10 @@ class JudgesLoaded:
             self._lose(held.there.engine)
         elif held is not None:
             return held
-        return await self._once("load", known, self._arrive)
+        while True:
+            arrived = await self._once("load", known, self._arrive)
+            if self._held.get(version_id) is arrived:  # else it had to go before whoever waited for it could use it
+                return arrived
 
     async def _once(self, what: str, known: _Known, work: Callable[[_Known], Coroutine[Any, Any, T]]) -> T:
         """Do it once for all who wait; one that gives up stops it for nobody. What failed is left for a while."""
