@@ -56,7 +56,7 @@ MODES: Mapping[Family, tuple[Mode, ...]] = {
     "decoder": ("single-token", "verdict", "reasoning"),
 }
 SUITES: Mapping[Backend, tuple[str, ...]] = {
-    "torch": ("tests/inference/test_parity.py",),
+    "torch": ("tests/inference/test_parity.py", "tests/inference/test_parity_bf16.py"),
     "int8": ("tests/inference/test_int8.py",),
     "vllm": ("tests/inference/test_vllm_parity.py",),
 }

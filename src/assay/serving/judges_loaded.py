@@ -278,7 +278,7 @@ class JudgesLoaded:
             known.failed, known.rest_s = (error, self._clock() + known.rest_s), min(known.rest_s * 2, AGAIN_S)
             if isinstance(error, IntegrityError):  # its rules may be damaged, too
                 known.chain = FallbackChain(known.version, ())
-            _log.error("a judge cannot be loaded", extra={"judge": known.version.id, "problem": _said(error)})
+            _log.error("a judge cannot be loaded", extra={"judge": known.version.id, "problem": said_of(error)})
             raise
         known.failed, known.rest_s = None, FIRST_AGAIN_S
         return done
@@ -385,5 +385,6 @@ def _until(moment_s: float) -> asyncio.Timeout:
     return asyncio.timeout(None if moment_s == math.inf else max(moment_s - time.monotonic(), LEAST_TIME_S))
 
 
-def _said(error: Exception) -> str:
+def said_of(error: Exception) -> str:
+    """What kept a version from being loaded, in a sentence."""
     return error.problem if isinstance(error, AssayError) else f"{type(error).__name__}: {str(error)[:200]}"

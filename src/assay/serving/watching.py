@@ -14,7 +14,7 @@ from pathlib import Path
 from assay.registry import Registry
 from assay.schema.errors import AssayError
 from assay.serving.instruments import Instruments
-from assay.serving.judges_loaded import JudgesLoaded
+from assay.serving.judges_loaded import JudgesLoaded, said_of
 from assay.serving.routing import RoutingTable
 from assay.serving.service import Service
 from assay.serving.settings import ServingSettings
@@ -62,7 +62,7 @@ class Watch:
         self._judges.weights = weights(wanted.values())
         load = sorted(self._judges.weights, key=lambda version: (self._judges.weights[version], version))
         failed = await self._judges.ensure(load)
-        self._report({version: _said(error) for version, error in failed.items()})
+        self._report({version: said_of(error) for version, error in failed.items()})
         table = {name: usable(pointing, now.get(name, {}), failed.keys()) for name, pointing in wanted.items()}
         self.looked = True
         if table == now:
@@ -103,7 +103,7 @@ class Watch:
                 adopted = self._registry.adopt(folder)
                 _log.info("a judge was copied in", extra={"judge": adopted.id})
             except AssayError as error:
-                self._folder_problems[folder.name] = _said(error)
+                self._folder_problems[folder.name] = said_of(error)
                 self._looked_at.pop(folder.name)  # it may still be arriving
 
     def _has_new(self) -> bool:
@@ -151,7 +151,3 @@ def usable(wanted: Mapping[str, str], now: Mapping[str, str], failed: Collection
         elif alias == "champion":
             found[alias] = version
     return found
-
-
-def _said(error: Exception) -> str:
-    return error.problem if isinstance(error, AssayError) else f"{type(error).__name__}: {str(error)[:200]}"

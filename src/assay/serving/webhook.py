@@ -27,7 +27,7 @@ class Webhook:
             raise InputError(
                 "The secret of a webhook cannot be read.",
                 required=f"{ENCODED} and base64 after it, or any other text",
-                got=f"{len(self.secret)} characters that begin with {ENCODED}",
+                got=f"{len(self.secret)} characters",
             )
 
     @property

@@ -94,9 +94,7 @@ def lock(connection: Connection, *tables: Table) -> None:
 
     On SQLite this holds from the start of a write transaction (BEGIN IMMEDIATE).
     """
-    if connection.dialect.name == "postgresql":
-        names = ", ".join(sorted(table.name for table in tables))
-        connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+    _lock(connection, tables, "SHARE ROW EXCLUSIVE")
 
 
 def take_turns(connection: Connection, *tables: Table) -> None:
@@ -105,6 +103,10 @@ def take_turns(connection: Connection, *tables: Table) -> None:
 
     On SQLite this holds from the start of a write transaction (BEGIN IMMEDIATE).
     """
+    _lock(connection, tables, "SHARE UPDATE EXCLUSIVE")
+
+
+def _lock(connection: Connection, tables: Sequence[Table], mode: str) -> None:
     if connection.dialect.name == "postgresql":
         names = ", ".join(sorted(table.name for table in tables))
-        connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE UPDATE EXCLUSIVE MODE")
+        connection.exec_driver_sql(f"LOCK TABLE {names} IN {mode} MODE")

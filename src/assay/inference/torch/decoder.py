@@ -30,9 +30,7 @@ class _Judge:
 
     adapter: str | None
     branch: int  # the first layer that its adapter changes
-    weight: (
-        torch.Tensor
-    )  # (k, hidden) float32, its rows of the output layer: logits of 20 have steps of .125 in bfloat16
+    weight: torch.Tensor  # (k, hidden), its rows of the output layer; float32: bfloat16 has steps of .125 at 20
     bias: torch.Tensor | None  # (k,) float32
 
 
