@@ -18,6 +18,7 @@ from assay.inference.own_thread import in_a_thread_of_its_own
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.blocked_linear import block_weights
 from assay.inference.torch.encoder import EncoderRunner
+from assay.inference.torch.encoder_layer import quicken
 from assay.inference.torch.loading import LoadedJudge
 from assay.models.backbone import find_backbone
 from assay.models.heads import MeanPoolHead
@@ -77,7 +78,7 @@ def _encoder_rows(count: int) -> list[TokenRow]:
 def _encoder_engine(adapters: Sequence[int | None]) -> LocalEngine:
     """MiniLM with one judge an entry: a head alone (None), or LoRA on the top layer of six with that seed."""
     backbone = find_backbone("minilm")
-    model: Any = in_a_thread_of_its_own(lambda: _blocked(backbone.load(torch.bfloat16, attention=IMPLEMENTATION)))
+    model: Any = in_a_thread_of_its_own(lambda: _made_fast(backbone.load(torch.bfloat16, attention=IMPLEMENTATION)))
     runner = EncoderRunner(model, torch.device("cpu"))
     engine = LocalEngine(Preloaded(runner))
     found = in_a_thread_of_its_own(
@@ -92,8 +93,9 @@ def _encoder_engine(adapters: Sequence[int | None]) -> LocalEngine:
     return engine
 
 
-def _blocked(model: Any) -> Any:
+def _made_fast(model: Any) -> Any:
     block_weights(model)
+    quicken(model)
     return model
 
 

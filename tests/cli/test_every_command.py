@@ -35,7 +35,7 @@ def test_the_promised_commands_are_there():
     labelling += "|label queue close|label labellers add|label labellers list|label labellers remove"
     promised += "|serve|keys add|keys list|keys revoke|certify|quantize|fallback|escalation|spending"
     promised += "|data audit|data agreement|data consensus|criteria diff|criteria sample|probe"
-    promised += "|data hard-negatives|data contrast|compare|data export"
+    promised += "|data hard-negatives|data contrast|compare|data export|verdicts refused|verdicts recover"
     promised += "|data augment make|data augment sample|data augment accept|data augment show|data augment list"
     assert set(f"{promised}|{labelling}|list|show|verify|adopt|history|doctor|demo".split("|")) == set(NAMES)
 

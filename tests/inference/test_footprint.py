@@ -3,7 +3,8 @@
 import dataclasses
 
 from assay.inference.factory import Engines
-from assay.inference.footprint import COPY_BYTES, footprint_elsewhere, footprint_of, total_bytes
+from assay.inference.footprint import COPY_BYTES, PREFIX_BYTES, footprint_elsewhere, footprint_of, total_bytes
+from assay.inference.torch.decoder import DEFAULT_CACHE_BYTES
 from assay.testing_engine import TestEngine
 
 FILES = 7
@@ -31,8 +32,17 @@ def test_an_encoder_that_may_get_layers_of_its_own_is_counted_with_them(make_ver
     assert footprint_of(large, FILES).own_bytes == COPY_BYTES + FILES
 
 
+def test_decoders_are_counted_with_the_prefixes_that_their_engine_may_keep(make_version):
+    loras = [dataclasses.replace(make_version(seed=seed), family="decoder", method="lora") for seed in range(2)]
+    full = dataclasses.replace(make_version(seed=2), family="decoder", method="full")
+    assert total_bytes(footprint_of(one, FILES) for one in loras) == 22 * 4 + PREFIX_BYTES + 2 * FILES
+    assert total_bytes(footprint_of(one, FILES) for one in (*loras, full)) == 2 * (22 * 4 + PREFIX_BYTES + FILES)
+    assert PREFIX_BYTES == DEFAULT_CACHE_BYTES
+
+
 def test_a_judge_on_another_machine_takes_nothing_here(make_version):
-    assert total_bytes([footprint_elsewhere(make_version(), FILES)]) == 0
+    decoder = dataclasses.replace(make_version(), family="decoder", method="lora")
+    assert total_bytes(footprint_elsewhere(one, FILES) for one in (make_version(), decoder)) == 0
 
 
 def test_a_lost_engine_is_replaced_once_and_never_the_fresh_one(make_version):

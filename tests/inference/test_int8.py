@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from assay.inference.engine import Request
-from assay.inference.int8.linear import InputQuantiser, Int8Linear, quantised_weight
+from assay.inference.int8.linear import Int8Linear, OneProduct, quantised_weight
+from assay.inference.int8.quantising import quantise_layers
 from assay.inference.int8.ranges import (
     RANGES_FILE,
     ActivationRange,
@@ -84,7 +85,7 @@ def test_the_product_is_that_of_the_rounded_numbers(inputs, outputs, rows, seed)
     states = 2 * torch.randn(rows, inputs)
     integers, scales, bias = quantised_weight(linear.weight.detach(), linear.bias, one)
     expected = (quantised(states, one).double() - 128) @ (integers * scales[:, None].double()).T + bias
-    got = Int8Linear(linear, one, InputQuantiser(one), torch.float32)(states)
+    got = Int8Linear(linear, one, torch.float32)(states)
     assert torch.allclose(got.double(), expected, atol=1e-4, rtol=1e-4)
 
 
@@ -93,10 +94,29 @@ def test_gelu_and_integers_in_one_product():
     torch.manual_seed(0)
     linear, one, to = nn.Linear(32, 48), even(0.03, 0.0, 32), even(0.02, 0.02 * (128 - 9), 48)
     states = torch.randn(7, 32)
-    plain = Int8Linear(linear, one, InputQuantiser(one), torch.float32)(states)
-    fused = Int8Linear(linear, one, InputQuantiser(one), torch.float32, to)(states)
+    plain = Int8Linear(linear, one, torch.float32)(states)
+    fused = Int8Linear(linear, one, torch.float32, to)(states)
     assert fused.dtype == torch.uint8
     assert (restored(fused, to) - nn.functional.gelu(plain)).abs().max() <= 0.011  # half a step, and float32
+
+
+@needs_vnni
+@torch.inference_mode()
+def test_query_key_and_value_are_one_product_and_what_they_were_apart(tiny):
+    model = find_backbone(str(tiny("bert"))).load(torch.float32, attention="eager")
+    layers = layers_of(model)[1]
+    ranges = measure_ranges(model, layers, [list(range(20, 60)), list(range(30, 80))])
+    exact = {name: part for name, part in layers.named_modules() if isinstance(part, nn.Linear)}
+    names = [f"0.attention.self.{name}" for name in ("query", "key", "value")]
+    states = model.embeddings(torch.tensor([list(range(20, 60))]))
+    apart = [Int8Linear(exact[name], ranges[name], torch.float32)(states) for name in names]
+    products = quantise_layers(layers, exact, ranges, torch.float32)
+    assert len(products) == len(layers)
+    for name, wanted in zip(names, apart, strict=True):
+        assert torch.allclose(layers.get_submodule(name)(states), wanted, atol=1e-5)
+    other = states + 1  # another input is not answered with the last one's
+    assert not torch.allclose(layers.get_submodule(names[0])(other), apart[0], atol=1e-5)
+    assert sum(isinstance(part, OneProduct) for part in layers.modules()) == len(layers)
 
 
 def test_ranges_cover_what_was_seen_and_are_shared_by_readers(tiny):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from assay.inference.torch.attention import Block, fused, packed_attention, written_out
+from assay.inference.torch.attention import Attention, Block, fused, packed_attention, written_out
 
 
 def by_hand(queries, keys, values, seen, scale, softcap):
@@ -38,12 +38,13 @@ def test_written_out_attention_is_attention(window, softcap):
     )
     distance = torch.arange(4, 9)[:, None] - torch.arange(9)[None, :]
     seen = (distance >= 0) & (distance < (window or 99))
-    got = written_out(queries, keys, values, block.mask(window, 3, queries), 0.3, softcap)
+    got = written_out(queries, keys, values, block.mask(window, 3, queries), Attention(scale=0.3, softcap=softcap))
     expected = by_hand(queries, keys, values, seen, 0.3, softcap)
     assert torch.allclose(got.double(), expected, atol=1e-5)
     if softcap is None:
         block.masks.clear()
-        again = fused(queries, keys, values, block.mask(window, 1, queries), 0.3)
+        mask = block.mask(window, 1, queries)
+        again = fused(queries[None], keys[None], values[None], mask, Attention(scale=0.3))[0]
         assert torch.allclose(again.double(), expected, atol=1e-5)
 
 

@@ -158,6 +158,31 @@ def add_with_rules(shop, folder, version):
     shop.point(added, "champion")
 
 
+@pytest.mark.parametrize("path", ["judge", "judge/batch"])
+async def test_a_mode_that_a_judge_lacks_is_refused_alike_whether_it_is_in_memory_or_not(shop, asked, path):
+    device = Device(loads=False)
+    shop.add(alias="champion", fallback="block")
+    body = asked(mode="reasoning")
+    if path == "judge/batch":
+        body = {"judges": ["advice"], "mode": "reasoning", "examples": [{"output": "buy"}]}
+
+    async def answered(client):
+        answer = await client.post(f"/v1/{path}", json=body, headers={"X-Request-Id": "the-same"})
+        return answer.status_code, answer.json()
+
+    async with shop.serving(make_engine=device.engine) as (client, serving):
+        in_its_mode = await judge(client, "advice")
+        absent = await answered(client)
+        device.loads = True
+        serving.judges._clock = lambda: time.monotonic() + 60
+        assert await judge(client, "advice") == [JUDGED]
+        loaded = await answered(client)
+    assert in_its_mode == [("failed", "engine-lost", "block")]
+    assert absent == loaded
+    problem = absent[1] if path == "judge" else absent[1]["answers"][0]["problem"]
+    assert (problem["status"], problem["code"]) == (422, "unsupported-judge")
+
+
 async def test_a_damaged_champion_is_answered_by_its_action_alone(shop):
     version = shop.add(alias="champion", fallback="block")
     (shop.settings.judges / version / "tokenizer" / "tokenizer.json").write_text("{}")

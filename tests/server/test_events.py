@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 import uvicorn
@@ -12,6 +13,7 @@ from assay.serving import worker
 from assay.serving.recorder import write
 from assay.serving.webhook import Webhook as Address
 from assay.store import events
+from assay.store.database import open_database
 from assay.store.events import Event
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +80,38 @@ async def test_a_stalled_engine_ends_an_event_with_the_declared_action(shop, ask
         await client.post("/v1/events", json={"events": [asked(event_id="call-1")]})
         (verdict,) = (await done(client, "call-1"))["verdicts"]
     assert (verdict["kind"], verdict["reason_code"]) == ("failed", "deadline-exceeded")
+
+
+async def test_an_event_that_waited_for_too_long_is_not_judged_any_more(shop, caplog):
+    version = shop.add(alias="champion", fallback="block")
+    shop.configure("[serving]\nevent_max_age_hours = 2\n")
+    body = {"judges": ["advice", "gone"], "request_id": "r", "values": {"output": "buy"}, "key": ""}
+    long_ago, just_now = "2026-01-01T00:00:00.000000+00:00", time.time() - 60
+    database = open_database(shop.settings.database_url)
+    with database.begin() as connection:
+        for name, ready_at_s in (("old", 0.0), ("new", 0.0), ("quiet-since-a-minute", just_now)):
+            events.add(connection, [Event(id=name, body=body, ready_at_s=ready_at_s)])
+        were = events.events.update().where(events.events.c.id != "new")
+        connection.execute(were.values(created_at=long_ago))
+    database.close()
+    async with shop.serving() as (client, _):
+        found = {name: (await done(client, name))["verdicts"] for name in ("old", "new", "quiet-since-a-minute")}
+    told = {name: [(one["kind"], one["reason_code"], one["action"]) for one in given] for name, given in found.items()}
+    judged = [("decided", "judged"), ("failed", "not-found")]
+    assert told["old"] == [("failed", "too-old", "block"), ("failed", "too-old", "allow-and-flag")]
+    assert "more than 2 hours" in found["old"][0]["reason"]
+    assert [one[:2] for one in told["new"]] == [one[:2] for one in told["quiet-since-a-minute"]] == judged
+    assert shop.engine.submitted == 2
+    assert found["new"][0]["judge"] == version
+    assert [record.events for record in caplog.records if "too long" in record.message] == [1]
+
+
+@pytest.mark.parametrize("hours", ["0", "-1.5", "nan"])
+async def test_an_age_that_is_none_is_refused(shop, hours):
+    shop.configure(f"[serving]\nevent_max_age_hours = {hours}\n")
+    with pytest.raises(InputError, match="event_max_age_hours is above zero"):
+        async with shop.serving():
+            pass
 
 
 async def test_a_webhook_is_told_until_it_takes_it_and_can_check_who_speaks(shop, asked):

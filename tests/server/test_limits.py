@@ -1,9 +1,14 @@
 """What is more than one request may ask for, and long texts beside short ones."""
 
+import asyncio
 import threading
 
 import pytest
+from google.protobuf.json_format import Parse
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from spans_sent import SPAN, encoded, exported, span
 
+from assay.ingest.otlp import JSON_TYPE, PROTOBUF_TYPE
 from assay.schema.example import LONG_CHARS, Example
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +38,46 @@ async def test_more_tokens_than_a_request_may_hold_are_refused_at_every_door(sho
     assert "max_request_tokens" in problem["next_step"]
     assert batch.json()["answers"][0]["problem"]["status"] == 413
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("media_type", [JSON_TYPE, PROTOBUF_TYPE])
+async def test_a_span_that_holds_too_much_is_rejected_as_otlp_says_and_the_others_are_judged(shop, media_type):
+    shop.add(alias="champion")
+    shop.add("tone", alias="champion")
+    shop.configure('[serving]\nmax_request_tokens = 1000\ntrace_judges = ["advice", "tone"]\n')
+    both = span("b7ad6b7169203332", reply="a " * 1000)  # for one judge alone it would fit
+    async with shop.serving() as (client, _):
+
+        async def sent(*spans):
+            content = encoded(media_type, *spans)
+            answer = await client.post("/v1/traces", content=content, headers={"content-type": media_type})
+            assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+            read = trace_service_pb2.ExportTraceServiceResponse()
+            Parse(answer.text, read) if media_type == JSON_TYPE else read.ParseFromString(answer.content)
+            return read
+
+        partial = await sent(span(), both, span("b7ad6b7169203333", "a " * 3000))
+        whole = await sent(span())
+        nothing = await sent(both)
+        for _ in range(300):
+            found = (await client.get("/v1/verdicts")).json()["verdicts"]
+            if len(found) >= 2:
+                break
+            await asyncio.sleep(0.02)
+        metrics = (await client.get("/metrics")).text
+    assert partial.partial_success.rejected_spans == 2
+    assert "at most 1000 tokens" in partial.partial_success.error_message
+    assert not whole.HasField("partial_success")
+    assert nothing.partial_success.rejected_spans == 1
+    assert sorted((one["name"], one["span_id"]) for one in found) == [("advice", SPAN), ("tone", SPAN)]
+    assert 'assay_refused_total{code="too-large",priority="asynchronous"} 3.0' in metrics
+
+
+async def test_without_judges_of_spans_none_is_too_large(shop):
+    shop.configure("[serving]\nmax_request_tokens = 1\n")
+    async with shop.serving() as (client, _):
+        answer = await client.post("/v1/traces", json=exported(span()))
+    assert (answer.status_code, answer.content) == (200, b"{}")
 
 
 @pytest.mark.parametrize("most", [2, 20])

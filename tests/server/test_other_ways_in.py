@@ -5,11 +5,9 @@ import gzip
 
 import openai
 import pytest
-from google.protobuf.json_format import ParseDict
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-from spans_sent import SPAN, TRACE, exported, span, text_of
+from spans_sent import SPAN, TRACE, encoded, exported, span, text_of
 
-from assay.ingest.otlp import PROTOBUF_TYPE
+from assay.ingest.otlp import JSON_TYPE, PROTOBUF_TYPE
 from assay.store import examples
 
 pytestmark = pytest.mark.anyio
@@ -44,21 +42,12 @@ async def test_openais_client_works_with_only_base_url_changed(shop):
 async def test_spans_become_verdicts_linked_to_them(shop, form):
     version = shop.add(alias="champion")
     shop.configure('[serving]\ntrace_judges = ["advice"]\n')
-    request = exported(span())
+    media_type = JSON_TYPE if form == "json" else PROTOBUF_TYPE
+    body, headers = encoded(media_type, span()), {"content-type": media_type}
+    if form == "gzip":
+        body, headers = gzip.compress(body), {**headers, "content-encoding": "gzip"}
     async with shop.serving() as (client, _):
-        if form == "json":
-            answer = await client.post("/v1/traces", json=request)
-        else:
-            ids = [("traceId", bytes.fromhex(TRACE)), ("spanId", bytes.fromhex(SPAN))]
-            message = ParseDict(
-                exported({**span(), "traceId": "", "spanId": ""}), trace_service_pb2.ExportTraceServiceRequest()
-            )
-            sent = message.resource_spans[0].scope_spans[0].spans[0]
-            sent.trace_id, sent.span_id = (value for _, value in ids)
-            body, headers = message.SerializeToString(), {"content-type": PROTOBUF_TYPE}
-            if form == "gzip":
-                body, headers = gzip.compress(body), {**headers, "content-encoding": "gzip"}
-            answer = await client.post("/v1/traces", content=body, headers=headers)
+        answer = await client.post("/v1/traces", content=body, headers=headers)
         assert answer.status_code == 200, answer.text
         (verdict,) = await verdicts_of(client, TRACE)
         example = (await client.get(f"/v1/verdicts/{verdict['id']}")).json()["example"]

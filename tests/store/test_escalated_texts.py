@@ -8,69 +8,26 @@ from alembic.config import Config
 from sqlalchemy import create_engine, select, text
 
 from assay.schema.errors import ConflictError, InputError
-from assay.schema.verdict import AWAITING_PERSON, BY_PEOPLE, Abstained
-from assay.store import awaiting, criteria, examples, imports, migrate, verdicts
+from assay.store import awaiting, examples, imports, migrate, verdicts
 from assay.store.database import open_database
-from assay.store.imports import ImportRecord
 from assay.store.labelling import queues, work
 from assay.store.labelling.work import Assignment
-from assay.store.verdicts import GivenVerdict
 
 QUEUE = "escalated-advice-1"
 OLD, CUT, NEW = (f"2026-01-{day}T00:00:00.000000+00:00" for day in ("01", "10", "20"))
-IMPORT = ImportRecord(
-    id="im_1",
-    file_name="rows.jsonl",
-    file_digest="a" * 64,
-    criterion_key="advice/1",
-    counts={"rows": 1},
-    set_aside=None,
-    created_at=OLD,
-)
 
 
 @pytest.fixture
-def ready(database, make_criterion):
-    with database.begin() as connection:
-        criteria.record(connection, make_criterion())
-    return database
-
-
-@pytest.fixture
-def escalate(ready, make_example):
+def escalate(ready, escalated_row):
     """Have verdicts escalated, each of the example of a number, at a time. Returns what was refused."""
 
-    def run(*numbers, at=OLD, **changes):
-        rows = [_row(make_example(number, **changes), at) for number in numbers]
+    def run(*numbers, at=OLD):
+        rows = [escalated_row(number, at=at, id=f"vd_{number}_{at}") for number in numbers]
         with ready.begin() as connection:
             verdicts.add(connection, rows)
             return awaiting.add(connection, rows)
 
     return run
-
-
-def _row(example, at):
-    said = Abstained(
-        reason="unsure",
-        probabilities={"yes": 0.5, "no": 0.5},
-        scores={},
-        judge="advice-0",
-        latency_ms=1.0,
-        route=BY_PEOPLE,
-        reason_code=AWAITING_PERSON,
-    )
-    given = GivenVerdict(
-        id=f"vd_{example.id}_{at}",
-        request_id="r",
-        name="advice",
-        criterion="advice/1",
-        role="champion",
-        verdict=said,
-        action="flag",
-        service_ms=1.0,
-        created_at=at,
-    )
-    return verdicts.columns(given, example)
 
 
 def forget(database):
@@ -122,11 +79,11 @@ def test_what_was_labelled_stays_even_where_the_label_was_taken_back(ready, esca
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_what_was_imported_stays_and_may_be_drawn(ready, escalate, make_example, make_criterion, before):
+def test_what_was_imported_stays_and_may_be_drawn(ready, escalate, make_example, make_criterion, import_record, before):
     if not before:
         escalate(0)
     with ready.begin() as connection:
-        imports.add(connection, IMPORT)
+        imports.add(connection, import_record)
         examples.add(connection, [make_example(0)], [], "im_1")
     if before:
         escalate(0)

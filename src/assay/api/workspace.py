@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from assay.api.reports import Evaluation
     from assay.api.truth import Truth
     from assay.ingest.exporting.formats import ExportFormat, Written
+    from assay.serving.recovering import Recovered
+    from assay.serving.refused import RefusedSummary
     from assay.serving.rungs import Rungs
     from assay.store.spending import Spent
     from assay.training.train import OnProgress, TrainedJudge, TrainingRequest
@@ -428,6 +430,24 @@ class Workspace:
         """From now on an API key opens nothing. Raises NotFoundError."""
         with self._database.begin() as connection:
             keys.revoke(connection, key_id)
+
+    def refused_verdicts(self) -> "RefusedSummary":
+        """The verdicts that a server gave and the database refused: how many, why, and since when."""
+        from assay.serving.refused import RefusedVerdicts  # noqa: PLC0415
+
+        place = RefusedVerdicts(self.settings.serving_files)
+        place.take_in_lines()
+        return place.summary()
+
+    def recover_verdicts(self, *, on_row: Callable[[int, int | None], None] | None = None) -> "Recovered":
+        """Write them again; what is refused again stays. Servers may run, and no verdict is written twice.
+
+        Raises AssayError (the database is away, the disk is full): what was written stays written.
+        """
+        from assay.serving.recovering import recover  # noqa: PLC0415
+        from assay.serving.refused import RefusedVerdicts  # noqa: PLC0415
+
+        return recover(self._database, RefusedVerdicts(self.settings.serving_files), on_row)
 
     @staticmethod
     def verify(folder: Path) -> JudgeVersion:

@@ -33,6 +33,7 @@ from assay.cli import (
     serving,
     start,
     training,
+    verdicts,
 )
 from assay.cli.failures import STOPPED, report_failure, report_stop
 
@@ -161,6 +162,10 @@ app.add_typer(keys_app, name="keys")
 keys_app.command("add")(serving.add_key)
 keys_app.command("list")(serving.list_keys)
 keys_app.command("revoke")(serving.revoke_key)
+verdicts_app = typer.Typer(help="Verdicts that the database refused: show, recover.", no_args_is_help=True)
+app.add_typer(verdicts_app, name="verdicts")
+verdicts_app.command("refused")(verdicts.refused)
+verdicts_app.command("recover")(verdicts.recover)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

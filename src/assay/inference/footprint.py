@@ -2,8 +2,8 @@
 
     total_bytes(footprint_of(version, files_bytes) for version in …)     # what judges share counts once
 
-Judges of one `engine_key` share an engine, and so the model. Only weights are counted: what a decoder's engine keeps of
-shared prefixes (512 MiB at most) and the activations of a pass come on top. No torch.
+Judges of one `engine_key` share an engine: the model and, of decoders, the prefixes that it keeps, which are counted
+with all that they may take. The activations of a pass come on top. No torch.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from assay.schema.judge_version import Dtype, JudgeVersion
 
 EngineKey: TypeAlias = tuple[str, str]  # weights, number format
 COPY_BYTES = 512 << 20  # of an engine, for copies of layers with a merged adapter: 24 on MiniLM, 3 on BERT-base
+PREFIX_BYTES = 512 << 20  # of an engine of decoders, for the prefixes that it keeps: what they may take at most
 _PARAMETER_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "int8": 2}  # int8: 1 in layers, 2 to 4 in embeddings
 
 
@@ -36,10 +37,11 @@ def footprint_of(version: JudgeVersion, files_bytes: int) -> Footprint:
     model = model_bytes(version)
     if version.dtype == "int8":  # its adapter is merged before the weights are rounded, so nothing is shared
         return Footprint(engine=engine_key(version), own_bytes=model)
+    shared = model + (PREFIX_BYTES if version.family == "decoder" else 0)
     if version.method == "full":
-        return Footprint(engine=engine_key(version), shared_bytes=model)
+        return Footprint(engine=engine_key(version), shared_bytes=shared)
     own = files_bytes + (min(model, COPY_BYTES) if _gets_a_copy(version) else 0)
-    return Footprint(engine=engine_key(version), shared_bytes=model, own_bytes=own)
+    return Footprint(engine=engine_key(version), shared_bytes=shared, own_bytes=own)
 
 
 def footprint_elsewhere(version: JudgeVersion, files_bytes: int) -> Footprint:

@@ -19,18 +19,12 @@ from assay.calibration.calibrators import calibrator
 from assay.calibration.prior_shift import rate_ratio, reweighted
 from assay.inference.engine import Engine, Explanation, LabelScores, Priority, Request, now
 from assay.inference.factory import lone_engine
+from assay.judging.modes import check_mode
 from assay.models.backbone import load_tokenizer
 from assay.models.small_judge_model import TOKENIZER_FOLDER
 from assay.models.tokens import TokenRow, Tokens
 from assay.schema.criterion import Criterion
-from assay.schema.errors import (
-    DeadlineExceededError,
-    EngineLostError,
-    InputError,
-    OverloadedError,
-    UnsupportedJudgeError,
-    shown,
-)
+from assay.schema.errors import DeadlineExceededError, EngineLostError, InputError, OverloadedError
 from assay.schema.example import Example
 from assay.schema.judge_version import Calibration, JudgeVersion
 from assay.schema.verdict import Abstained, Decided, Failed, Mode, Verdict
@@ -286,16 +280,6 @@ class SmallJudge:
         text = self._tokens.text(said.tokens)
         latency_ms = verdict.latency_ms + said.queue_ms + said.compute_ms
         return replace(verdict, explanation=text, explanation_cut=said.cut, latency_ms=latency_ms)
-
-
-def check_mode(version: JudgeVersion, mode: Mode) -> None:
-    """Raise UnsupportedJudgeError for a mode that a judge does not have."""
-    if mode not in version.modes:
-        raise UnsupportedJudgeError(
-            f"Judge {version.id} does not have the mode {shown(mode)}.",
-            required=f"one of {list(version.modes)}",
-            next_step="train a decoder on examples with explanations for mode reasoning",
-        )
 
 
 def _gathered(futures: list[Future[LabelScores]], on_batch: Callable[[int], None] | None) -> list[LabelScores]:

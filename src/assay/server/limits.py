@@ -1,6 +1,7 @@
 """Limits: how much one request may ask for, as [serving] of assay.toml says. Checked before anything is read closely.
 
-Tokens are estimated as admission does. What comes in over the event queue by spans is bounded there.
+Tokens are estimated as admission does. A span is a request by itself; how many make a conversation is bounded by the
+event queue.
 """
 
 from assay.schema.errors import InputError
@@ -23,6 +24,11 @@ def check_request(limits: ServingSettings, *, judges: int, chars: int) -> None:
             got=str(judges),
             next_step="send several requests, or raise max_judges of [serving] in assay.toml",
         )
+    check_tokens(limits, judges=judges, chars=chars)
+
+
+def check_tokens(limits: ServingSettings, *, judges: int, chars: int) -> None:
+    """A text of this length may be judged by so many judges. Raises TooLargeError."""
     tokens = estimated_tokens(chars, judges)
     if tokens > limits.max_request_tokens:
         raise TooLargeError(

@@ -198,6 +198,7 @@ def _assembled(  # noqa: PLR0913, PLR0917 - called once, by serving_of
     worker = Worker(database, service, recorder, process.name, webhooks.wake)
     instruments.gauge("assay_tokens_in_flight", "Tokens admitted and not answered.", lambda: admission.tokens_in_flight)
     instruments.gauge("assay_verdicts_waiting", "Verdicts that the database lacks.", lambda: recorder.waiting)
+    instruments.gauge("assay_verdicts_refused", "Verdicts that the database refused.", recorder.refused.count)
     instruments.gauge("assay_judges_loaded", "Judge versions in memory.", lambda: len(judges.ready()))
     instruments.gauge("assay_judges_bytes", "Memory that they take (an estimate).", lambda: judges.bytes_used)
     return Serving(

@@ -1,6 +1,7 @@
 """AbsentJudge: stands in for a version that is not in memory. Asked, it says why, and the fallback chain speaks."""
 
 from assay.inference.engine import Priority
+from assay.judging.modes import check_mode
 from assay.schema.criterion import Criterion
 from assay.schema.errors import AssayError, InputError
 from assay.schema.example import Example
@@ -30,8 +31,9 @@ class AbsentJudge:
     async def judge_async(
         self, example: Example, *, deadline_s: float | None, priority: Priority, mode: Mode
     ) -> Failed:
-        """A failed verdict with the reason."""
-        del example, deadline_s, priority, mode
+        """A failed verdict with the reason. Raises UnsupportedJudgeError, as the judge itself would."""
+        del example, deadline_s, priority
+        check_mode(self._version, mode)
         code, reason = BROKEN, "the judge could not be loaded"
         if isinstance(self._why, AssayError) and not isinstance(self._why, InputError):  # the caller gave no bad input
             code, reason = self._why.code, self._why.problem

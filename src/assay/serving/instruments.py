@@ -92,9 +92,9 @@ class Instruments:
         """Less urgent work was dropped."""
         self._refused.labels(priority.name.lower(), "shed").inc()
 
-    def refused(self, priority: Priority, code: str) -> None:
-        """A request was not let in."""
-        self._refused.labels(priority.name.lower(), code).inc()
+    def refused(self, priority: Priority, code: str, requests: int = 1) -> None:
+        """Requests were not let in."""
+        self._refused.labels(priority.name.lower(), code).inc(requests)
 
     def late_spans(self, judge: str, policy: str, spans: int) -> None:
         """Spans came after their trace or session was judged."""

@@ -19,7 +19,6 @@ from assay.schema.errors import AssayError
 _CUT_ABOVE_BYTES = 1 << 20  # an idle journal is emptied when it has grown to this
 _READ_ROWS = 500
 DAMAGED = ".damaged"
-REFUSED = ".refused"
 
 
 class Journal:
@@ -62,25 +61,6 @@ class Journal:
     def _cut(self) -> None:
         os.ftruncate(self._file, 0)
         self._size = 0
-
-
-def set_aside(journal: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """Write rows that the database refuses for good to `NAME.refused`, beside their journal. Returns that file.
-
-    Raises AssayError where the disk does not take them.
-    """
-    path = journal.with_suffix(REFUSED)
-    lines = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
-    try:
-        path.touch(mode=0o600)
-        with path.open("a") as file:
-            file.write(lines)
-    except OSError as error:
-        raise AssayError(
-            f"A verdict that the database refuses could not be set aside: {error.strerror}.",
-            next_step="make room on the disk of the workspace",
-        ) from error
-    return path
 
 
 def rows_left(path: Path) -> Iterator[list[dict[str, Any]]]:

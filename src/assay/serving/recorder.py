@@ -6,7 +6,7 @@
 A verdict is appended to a journal before it is given, and a thread moves what is there into the database, many rows a
 transaction. The database may be gone for a while: verdicts then wait in the journal, and a process that dies leaves it
 to the next one that starts. A row has one id, so moving it twice changes nothing. One that the database will never
-take is set aside in a file.
+take is set aside (`refused`), until somebody has it written again (`recovering`).
 """
 
 import asyncio
@@ -20,9 +20,10 @@ from typing import Any
 
 from assay.schema.errors import AssayError, InputError, OverloadedError
 from assay.serving.asked import VerdictGiven
-from assay.serving.journal import DAMAGED, Journal, rows_left, set_aside
+from assay.serving.journal import DAMAGED, Journal, rows_left
 from assay.serving.kept_text import KeptText
 from assay.serving.process import ServingProcess
+from assay.serving.refused import Refusal, RefusedVerdicts
 from assay.store import awaiting, verdicts
 from assay.store.database import Connection, Database
 
@@ -47,8 +48,8 @@ class Recorder:
     def __init__(self, database: Database, process: ServingProcess, text: KeptText) -> None:
         self.text = text
         self._database = database
-        self._path = process.journal
         self._journal = Journal(process.journal)
+        self.refused = RefusedVerdicts(process.folder)
         self._waiting: deque[dict[str, Any]] = deque()
         self._changed = threading.Condition()  # guards the journal and everything below
         self._closing = False
@@ -96,7 +97,7 @@ class Recorder:
         """Move what a dead process left into the database. Returns how many rows that was. Raises AssayError."""
         found = 0
         for rows in rows_left(journal):
-            self._write(rows, journal)
+            self._write(rows)
             found += len(rows)
         journal.unlink(missing_ok=True)
         if journal.with_suffix(DAMAGED).exists():
@@ -130,7 +131,7 @@ class Recorder:
     def _move(self) -> bool:
         batch = [self._waiting[place] for place in range(min(len(self._waiting), BATCH_ROWS))]
         try:
-            self._write(batch, self._path)
+            self._write(batch)
         except Exception as error:
             problem = error.problem if isinstance(error, AssayError) else f"{type(error).__name__}"
             if problem != self.problem:
@@ -145,25 +146,36 @@ class Recorder:
             self._journal.forget(len(batch))
         return True
 
-    def _write(self, rows: Sequence[dict[str, Any]], journal: Path) -> None:
-        """Write rows. One that is never taken is set aside beside its journal, so that it holds up nobody.
+    def _write(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write rows. One that is never taken is set aside, so that it holds up nobody.
 
         Raises AssayError where the database, or the disk, is away.
         """
-        try:
-            with self._database.begin() as connection:
-                write(connection, rows)
-        except Exception as error:
-            if isinstance(error, AssayError) and not isinstance(error, InputError):
-                raise
-            if len(rows) > 1:
-                half = len(rows) // 2
-                self._write(rows[:half], journal)
-                self._write(rows[half:], journal)
-                return
-            aside = set_aside(journal, rows)
-            said = error.problem if isinstance(error, InputError) else type(error).__name__
-            _log.error("a verdict was set aside", extra={"verdict": rows[0]["id"], "file": aside.name, "problem": said})
+        for row, error in not_taken(self._database, rows):
+            refusal = Refusal.of(error)
+            file = self.refused.add(row, refusal)
+            _log.error(
+                "the database refuses a verdict; to have it written again: assay verdicts recover",
+                extra={"verdict": row["id"], "file": file.name, "problem": refusal.problem},
+            )
+
+
+def not_taken(database: Database, rows: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], Exception]]:
+    """Write rows, as many a transaction as may be. Returns those that the database never takes, with what it says.
+
+    Raises AssayError where it is away; some may be written then.
+    """
+    try:
+        with database.begin() as connection:
+            write(connection, rows)
+    except Exception as error:
+        if isinstance(error, AssayError) and not isinstance(error, InputError):
+            raise
+        if len(rows) == 1:
+            return [(rows[0], error)]
+        half = len(rows) // 2
+        return [*not_taken(database, rows[:half]), *not_taken(database, rows[half:])]
+    return []
 
 
 def write(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ PositiveAction: TypeAlias = Literal["flag", "block"]
 
 _ABOVE_ZERO = (
     "deadline_ms", "batch_deadline_ms", "event_deadline_ms", "max_deadline_ms", "max_tokens_in_flight",
-    "max_request_tokens", "memory_mb", "watch_s", "lease_s",
+    "max_request_tokens", "memory_mb", "watch_s", "lease_s", "event_max_age_hours",
     "retention_days", "max_body_bytes", "requests_per_minute", "max_judges", "trace_quiet_s", "session_quiet_s",
 )  # fmt: skip
 
@@ -41,7 +41,8 @@ class ServingSettings:
     """Limits and habits of a server.
 
     `deadline_ms` holds for a guardrail's request that names none, `batch_deadline_ms` for one of several examples,
-    `event_deadline_ms` for one verdict of an event.
+    `event_deadline_ms` for one verdict of an event. An event that waited for longer than `event_max_age_hours` is not
+    judged any more; None judges it whenever that is possible.
     `max_tokens_in_flight` bounds admission, `max_request_tokens` what one request may ask for, `memory_mb` what judges
     may take. With `keep_text` the redacted text stands with its verdict. `hosts` are names beside those of loopback
     that a server without keys may be called by. A trace is judged when nothing of it came for `trace_quiet_s`, a
@@ -54,6 +55,7 @@ class ServingSettings:
     batch_deadline_ms: int = 30_000
     max_deadline_ms: int = 60_000
     event_deadline_ms: int = 30_000
+    event_max_age_hours: float | None = None
     max_tokens_in_flight: int = 400_000
     max_request_tokens: int = 200_000
     canary_share: float = 0.1
@@ -76,8 +78,9 @@ class ServingSettings:
 
     def __post_init__(self) -> None:
         for name in _ABOVE_ZERO:
-            if getattr(self, name) <= 0:
-                raise InputError(f"[serving] {name} is above zero.", required="> 0", got=shown(getattr(self, name)))
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"[serving] {name} is above zero.", required="> 0", got=shown(value))
         shares = {"canary_share": self.canary_share} | {
             f"judges.{name}.canary_share": judge.canary_share for name, judge in self.judges.items()
         }

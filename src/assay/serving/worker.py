@@ -3,7 +3,7 @@
 Claim under a lease → judge, all of a batch at once → one transaction with verdicts, finished events and webhook
 deliveries. A process that is killed leaves nothing half-done: its events are claimed again, once, by whoever comes
 next, and a worker that has lost a lease writes nothing. An event that keeps killing its worker is given up with Failed
-verdicts after `MAX_ATTEMPTS`.
+verdicts after `MAX_ATTEMPTS`, and so is one that waited for longer than the settings allow.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from assay.inference.engine import Priority
@@ -36,8 +37,15 @@ IDLE_S = 0.5
 AGAIN_S = 0.25
 PATIENCE = 10  # deadlines of an event that one of its judges may wait to be let in
 LOOK_UP_S = 5.0
+HOUR_S = 3600.0
 
 _log = logging.getLogger(__name__)
+
+
+class TooOldError(AssayError):
+    """An event waited for so long that its verdict is of no use any more."""
+
+    code = "too-old"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +86,7 @@ class Worker:
         self._owner = owner
         self._lease_s = service.settings.lease_s
         self._patience_s = PATIENCE * service.settings.event_deadline_ms / 1000
+        self._max_age_hours = service.settings.event_max_age_hours
         self._woken = asyncio.Event()
         self._finished = finished
         self._clock = clock
@@ -106,6 +115,8 @@ class Worker:
         batch = await asyncio.to_thread(self._claim)
         if not batch:
             return 0
+        if too_old := sum(map(self._is_too_old, batch)):
+            _log.warning("events waited for too long and are not judged", extra={"events": too_old})
         renewing = asyncio.create_task(self._renew())
         try:
             judged = await asyncio.gather(*(self._judge(event) for event in batch))
@@ -120,12 +131,11 @@ class Worker:
 
     async def _judge(self, event: Event) -> _Judged:
         gathers = _Gathers()
+        given_up = self._given_up(event)
         for ref in event.body["judges"]:
-            if event.attempts > MAX_ATTEMPTS:
-                problem = AssayError(f"The event was given up: it was begun {event.attempts - 1} times.")
-                gathers.found.append(await self._failed(event, ref, problem))
-                continue
             try:
+                if given_up is not None:
+                    raise given_up
                 await self._ask(event, ref, gathers)
             except AssayError as error:
                 gathers.found.append(await self._failed(event, ref, error))
@@ -133,6 +143,21 @@ class Worker:
                 _log.exception("an event broke", extra={"event": event.id, "judge": ref})
                 gathers.found.append(await self._failed(event, ref, AssayError("Assay made a mistake.")))
         return _Judged(event=event, verdicts=tuple(gathers.found))
+
+    def _given_up(self, event: Event) -> AssayError | None:
+        """Why an event is not judged any more."""
+        if event.attempts > MAX_ATTEMPTS:
+            return AssayError(f"The event was given up: it was begun {event.attempts - 1} times.")
+        if self._is_too_old(event):
+            return TooOldError(f"The event waited for more than {self._max_age_hours:g} hours, so it was not judged.")
+        return None
+
+    def _is_too_old(self, event: Event) -> bool:
+        """A trace or session waits from the moment when it was quiet."""
+        if self._max_age_hours is None:
+            return False
+        since_s = max(datetime.fromisoformat(event.created_at).timestamp(), event.ready_at_s)
+        return self._clock() - since_s > self._max_age_hours * HOUR_S
 
     async def _ask(self, event: Event, ref: str, gathers: _Gathers) -> None:
         """Ask one judge until it is let in. Raises OverloadedError where that takes too long for the events behind."""

@@ -64,9 +64,14 @@ def from_text(cls: type[Record], text: str, *, where: str) -> Record:
     return record_from(cls, json.loads(text), where=where)
 
 
+def can_be_key(text: str) -> bool:
+    """Whether a text can stand in a key column."""
+    return bool(text) and not _NOT_IN_KEYS.search(text)
+
+
 def check_key(text: str, what: str) -> str:
     """The text itself if it can stand in a key column. Raises InputError."""
-    if text and not _NOT_IN_KEYS.search(text):
+    if can_be_key(text):
         return text
     raise InputError(
         f"{what} cannot be stored.",

@@ -5,7 +5,7 @@ it. One id is one verdict: writing a row again changes nothing. What was judged 
 `columns`: redacting it is the caller's business.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -16,8 +16,10 @@ from assay.schema.example import Example
 from assay.schema.verdict import Action, Verdict
 from assay.store.tables import (
     KEY,
+    can_be_key,
     check_key,
     from_text,
+    in_batches,
     insert_new,
     metadata,
     record_column,
@@ -133,6 +135,14 @@ def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         check_key(row["id"], "A verdict's id")
     insert_new(connection, verdicts, rows)
+
+
+def known(connection: Connection, verdict_ids: Iterable[str]) -> frozenset[str]:
+    """Which of these ids have a row; one that no row can have has none."""
+    found: set[str] = set()
+    for batch in in_batches(filter(can_be_key, verdict_ids)):
+        found.update(connection.scalars(select(verdicts.c.id).where(verdicts.c.id.in_(batch))))
+    return frozenset(found)
 
 
 def get(connection: Connection, verdict_id: str) -> StoredVerdict:

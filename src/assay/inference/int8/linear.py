@@ -11,29 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from assay.inference.int8.ranges import ZERO_POINT, ActivationRange, quantised
+from assay.inference.int8.ranges import ZERO_POINT, ActivationRange, integers_of, offset_of
 
 _LARGEST = 127
-
-
-class InputQuantiser:
-    """Makes integers of an input once for all linear layers that read it: query, key and value read the same."""
-
-    def __init__(self, given: ActivationRange) -> None:
-        self._given = given
-        self._last: tuple[torch.Tensor, torch.Tensor] | None = None
-
-    def __call__(self, states: torch.Tensor) -> torch.Tensor:  # (…, inputs) → (tokens, inputs) uint8
-        """The input as integers; what a fused product wrote as integers is passed on."""
-        if states.dtype == torch.uint8:
-            return states.reshape(-1, states.shape[-1])
-        if self._last is None or self._last[0] is not states:
-            self._last = (states, quantised(states.reshape(-1, states.shape[-1]), self._given))
-        return self._last[1]
-
-    def forget(self) -> None:
-        """Free the last input."""
-        self._last = None
 
 
 class Int8Linear(nn.Module):
@@ -42,7 +22,6 @@ class Int8Linear(nn.Module):
     Args:
         linear: in float32; it is not kept.
         given: the range of its input.
-        quantiser: of its input, shared with other readers of it.
         dtype: of its output.
         gelu_to: apply GELU and put out integers in this range, which has one scale for all channels.
 
@@ -52,7 +31,6 @@ class Int8Linear(nn.Module):
         self,
         linear: nn.Linear,
         given: ActivationRange,
-        quantiser: InputQuantiser,
         dtype: torch.dtype,
         gelu_to: ActivationRange | None = None,
     ) -> None:
@@ -60,7 +38,8 @@ class Int8Linear(nn.Module):
         weight = linear.weight.detach().float()
         integers, self._scales, bias = quantised_weight(weight, linear.bias, given)
         self._bias = bias
-        self._quantiser = quantiser
+        self._steps = given.scale.reciprocal()
+        self._offset = offset_of(given)
         self._outputs = weight.shape[0]
         self._packed = torch.ops.onednn.qlinear_prepack(integers, None)
         self._zeros = torch.zeros(self._outputs, dtype=torch.int64)
@@ -68,11 +47,46 @@ class Int8Linear(nn.Module):
         self.weight_bytes = integers.numel() + 4 * (self._scales.numel() + bias.numel()) + 8 * self._outputs
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Shapes: (…, inputs) → (…, outputs)."""
-        flat: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
-            self._quantiser(states), 1.0, ZERO_POINT, self._packed, self._scales, self._zeros, self._bias, *self._ending
+        """Shapes: (…, inputs) → (…, outputs). What a fused product wrote as integers is taken as it is."""
+        flat = states.reshape(-1, states.shape[-1])
+        integers = flat if flat.dtype == torch.uint8 else integers_of(flat, self._steps, self._offset)
+        product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            integers, 1.0, ZERO_POINT, self._packed, self._scales, self._zeros, self._bias, *self._ending
         )
-        return flat.view(*states.shape[:-1], self._outputs)
+        return product.view(*states.shape[:-1], self._outputs)
+
+
+class OneProduct(nn.Module):
+    """Linear layers that read the same input (query, key, value) as one; `JointLinear` is each one's part of it."""
+
+    def __init__(self, linear: Int8Linear) -> None:
+        super().__init__()
+        self.linear = linear
+        self._last: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """All outputs side by side, computed once for one input. Shapes: (…, inputs) → (…, outputs of all)."""
+        if self._last is None or self._last[0] is not states:
+            self._last = (states, self.linear(states))
+        return self._last[1]
+
+    def forget(self) -> None:
+        """Free the last input."""
+        self._last = None
+
+
+class JointLinear(nn.Module):
+    """One layer's columns of a OneProduct."""
+
+    def __init__(self, product: OneProduct, columns: slice) -> None:
+        super().__init__()
+        self.product = product
+        self._columns = columns
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Shapes: (…, inputs) → (…, outputs)."""
+        outputs: torch.Tensor = self.product(states)[..., self._columns]
+        return outputs
 
 
 def quantised_weight(

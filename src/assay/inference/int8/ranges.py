@@ -155,8 +155,22 @@ def quantised(states: torch.Tensor, given: ActivationRange) -> torch.Tensor:  # 
     >>> quantised(torch.tensor([[1.0], [2.0], [99.0]]), one).flatten().tolist()
     [128, 130, 255]
     """
-    offset = ZERO_POINT + 0.5 - given.shift / given.scale  # the half: conversion to integers cuts
-    return torch.addcmul(offset, states.float(), given.scale.reciprocal()).clamp_(0, LEVELS).to(torch.uint8)
+    return integers_of(states, given.scale.reciprocal(), offset_of(given))
+
+
+def offset_of(given: ActivationRange) -> torch.Tensor:  # (inputs,) float32
+    """What is added to x / scale before it is cut to an integer."""
+    return ZERO_POINT + 0.5 - given.shift / given.scale  # the half: conversion to integers cuts
+
+
+def integers_of(
+    states: torch.Tensor,  # (tokens, inputs)
+    steps: torch.Tensor,  # (inputs,) float32: 1 / scale
+    offset: torch.Tensor,  # (inputs,) float32: of `offset_of`
+) -> torch.Tensor:  # (tokens, inputs) uint8
+    """`quantised`, for whoever does it often with one range."""
+    numbers = torch.addcmul(offset, states, steps).clamp_(0, LEVELS)
+    return numbers.to(torch.int16).to(torch.uint8)  # PyTorch converts float32 to uint8 one by one, these in vectors
 
 
 def restored(numbers: torch.Tensor, given: ActivationRange) -> torch.Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from assay.inference.int8.linear import InputQuantiser, Int8Linear
+from assay.inference.int8.linear import Int8Linear, OneProduct
 from assay.inference.int8.quantising import quantise_layers
 from assay.inference.int8.ranges import ActivationRange, load_ranges, measure_ranges
 from assay.inference.runner import Read, Work
@@ -22,6 +22,7 @@ from assay.inference.support import check_supported
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.device import best_dtype, torch_dtype
 from assay.inference.torch.encoder import EncoderRunner
+from assay.inference.torch.encoder_layer import quicken
 from assay.inference.torch.layer_range import layers_of
 from assay.inference.torch.loading import LoadedJudge, find_body, load_judge, merge
 from assay.inference.torch.noticing import can_be_packed
@@ -74,8 +75,8 @@ class Int8Runner:
         try:
             return quantised.inner.run(works)
         finally:
-            for quantiser in quantised.quantisers:
-                quantiser.forget()
+            for product in quantised.products:
+                product.forget()
 
     def weight_bytes(self, judge: str) -> int:
         """Memory of a judge's weights, its backbone's included."""
@@ -86,7 +87,7 @@ class _Quantised:
     """One judge's model with 8-bit linear layers."""
 
     inner: EncoderRunner | PaddedRunner
-    quantisers: list[InputQuantiser]
+    products: list[OneProduct]
     weight_bytes: int
 
     def __init__(self, version: JudgeVersion, folder: Path, places: Places) -> None:
@@ -99,7 +100,9 @@ class _Quantised:
             running.set_attn_implementation("sdpa" if running._supports_sdpa else "eager")
         running.requires_grad_(False)
         layers = layers_of(running)[1]
-        self.quantisers = quantise_layers(layers, exact, load_ranges(folder), torch_dtype(dtype))
+        self.products = quantise_layers(layers, exact, load_ranges(folder), torch_dtype(dtype))
+        if packs:
+            quicken(running)
         pad = getattr(backbone.config.get_text_config(), "pad_token_id", None) or 0
         self.inner = EncoderRunner(running, _CPU) if packs else PaddedRunner(running, version.family, _CPU, pad_id=pad)
         self.inner.install(loaded)

@@ -14,10 +14,10 @@ import torch
 
 from assay.inference.runner import Read, Work
 from assay.inference.torch.adapters import AdapterBank, AdapterRows, adapt
-from assay.inference.torch.attention import Block
 from assay.inference.torch.loading import LoadedJudge
 from assay.inference.torch.memory import raise_if_out_of_memory
 from assay.inference.torch.stages import Stages
+from assay.inference.torch.text_batch import TextBatch, text_batches
 from assay.models.heads import MeanPoolHead
 
 _Pair: TypeAlias = tuple[str, tuple[int, ...]]  # an adapter, "" for none, and the text that it reads
@@ -111,23 +111,19 @@ class EncoderRunner:
             own = {pair: shared[pair[1]] for pair in pairs}
         if branch < stages.layers:
             texts = [ids for _, ids in pairs]
-            tokens, positions, blocks = self._inputs(texts)
+            tokens, positions, parts = self._inputs(texts)
             if states is not None:
                 tokens = torch.cat([states[own[pair]] for pair in pairs])
             own = dict(zip(pairs, _spans(texts), strict=True))
-            computed = stages.compute((branch, stages.layers), tokens, positions, blocks, _adapter_rows(own))
+            computed = stages.compute((branch, stages.layers), tokens, positions, parts, _adapter_rows(own))
             states = computed.states
         assert states is not None  # noqa: S101 - a model has layers
         return self._reads(works, judges, [own[pair] for pair in wanted], states)
 
-    def _inputs(self, rows: Sequence[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor, list[Block]]:
-        places = [torch.arange(len(row)) for row in rows]
-        positions = torch.cat(places) + self._first_position
-        blocks = [
-            Block(queries=(span,), earlier=(), keys=(span,), query_positions=own, key_positions=own, causal=False)
-            for own, span in zip(places, _spans(rows), strict=True)
-        ]
-        return torch.tensor([token for row in rows for token in row]), positions, blocks
+    def _inputs(self, rows: Sequence[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor, list[TextBatch]]:
+        positions = torch.cat([torch.arange(len(row)) for row in rows]) + self._first_position
+        tokens = torch.tensor([token for row in rows for token in row])
+        return tokens, positions, text_batches([len(row) for row in rows])
 
     def _reads(
         self, works: Sequence[Work], judges: Sequence[_Judge], spans: Sequence[slice], states: torch.Tensor

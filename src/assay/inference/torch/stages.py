@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from assay.inference.torch.adapters import AdapterBank, AdapterRows, adapting
-from assay.inference.torch.attention import Block, Packing, running
+from assay.inference.torch.attention import Packing, Part, running
 from assay.inference.torch.layer_range import LayerRange, layers_of
 
 
@@ -39,7 +39,7 @@ class Stages:
         layers: tuple[int, int],
         tokens: torch.Tensor,  # (n,) ids, or (n, hidden) states where the range does not begin at 0
         positions: torch.Tensor,  # (n,)
-        blocks: Sequence[Block],
+        parts: Sequence[Part],
         adapters: Sequence[AdapterRows] = (),
         *,
         keep: bool = False,
@@ -47,7 +47,7 @@ class Stages:
         """States after the range; see LayerRange."""
         if layers not in self._ranges:
             self._ranges[layers] = LayerRange(self._body, *layers)
-        packing = Packing(blocks=blocks, keep=keep)
+        packing = Packing(parts=parts, keep=keep)
         with running(packing), adapting(self._bank.batches(adapters)):
             states = self._ranges[layers](tokens.to(self._device), positions.to(self._device))
         return Computed(states=states, keys_values=packing.computed)
