@@ -1,6 +1,6 @@
-"""What serving costs and gives, under load from wrk and hey (Debian: apt-get install wrk hey).
+"""What serving costs and gives, under load from wrk (Debian: apt-get install wrk).
 
-    python benchmarks/serving.py --workspace assay-demo [--seconds 8] [--parts engineless,judge,batching,decoder]
+    python benchmarks/serving.py --workspace assay-demo [--seconds 8] [--parts engineless,judge,int8,batching,decoder]
 
 Needs a workspace whose judge is `advice@candidate` (`assay demo` makes one). Its last line is one JSON object:
 
@@ -9,6 +9,7 @@ Needs a workspace whose judge is `advice@candidate` (`assay demo` makes one). It
 * judge: the real judge on texts of about 128 tokens. `sustainable_rps`, the most that closed loops of up to twelve
   get; `p50_ms` and `p99_ms` at half of it; at twice of it `overload_goodput_share` (verdicts of the judge itself a
   second, against the peak) and `late_share` (of the accepted requests, those answered over 20 ms after their deadline).
+* int8: the same of the judge's int8 child, which `assay quantize` makes first; every name begins with `int8_`.
 * batching: texts of 32 to 128 tokens at 16 connections. `batching_gain_encoder`, against the same server with one
   request a pass; `one_client_slowdown`, the same comparison of medians with one connection.
 * decoder: `batching_gain_decoder` of a random-weight 135 M decoder, 128 to 300 tokens of which 100 are one instruction,
@@ -32,6 +33,7 @@ from typing import Any
 
 import httpx
 
+from commands import assay
 from load import Found, at_rate, closed_loop
 from machine import describe_machine, write_result
 from served import Server
@@ -41,8 +43,7 @@ JUDGE = "advice@candidate"
 DEADLINE_MS = 500
 TOLERANCE_MS = 20.0
 SETTLE_S = 1.0  # of a load, before and after what is counted
-WORKERS = 48  # in flight at once at a fixed rate, more than admission lets in
-HALF_WORKERS = 16
+CONNECTIONS = 48  # at a fixed rate, more than admission lets in at once
 LOOPS = (1, 4, 8, 12)  # connections; more would be refused at this deadline, and wrk sends again at once what was
 SENTENCE = "You could put a part of your savings into a bond fund and keep the rest where you can reach it. "
 PREFIX_TOKENS, LEAST_TOKENS, MOST_TOKENS, IN_FLIGHT = 100, 128, 300, 16
@@ -54,13 +55,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspace", type=Path, default=Path("assay-demo"))
     parser.add_argument("--seconds", type=int, default=8, help="of each load")
-    parser.add_argument("--parts", default="engineless,judge,batching,decoder")
+    parser.add_argument("--parts", default="engineless,judge,int8,batching,decoder")
     given = parser.parse_args()
-    if missing := [name for name in ("wrk", "hey") if shutil.which(name) is None]:
-        raise SystemExit(f"not installed: apt-get install {' '.join(missing)}")
+    if shutil.which("wrk") is None:
+        raise SystemExit("not installed: apt-get install wrk")
     parts: dict[str, Callable[[Path, int], dict[str, Any]]] = {
         "engineless": engineless,
         "judge": real_judge,
+        "int8": int8_child,
         "batching": batching,
         "decoder": decoder,
     }
@@ -98,9 +100,17 @@ def engineless(workspace: Path, seconds: int) -> dict[str, Any]:
     }
 
 
-def real_judge(workspace: Path, seconds: int) -> dict[str, Any]:
-    """The judge itself: how much it can, how fast it is at half of that, what is left at twice that."""
-    bodies = [body(text(number, 5)) for number in range(WORKERS)]
+def int8_child(workspace: Path, seconds: int) -> dict[str, Any]:
+    """The judge in 8-bit integers, made here; whether it may be promoted is not asked."""
+    child = assay(workspace, "quantize", JUDGE, "--to", "int8")["id"]
+    found = real_judge(workspace, seconds, child)
+    share = found.pop("generator_cpu_share")
+    return {**{f"int8_{name}": value for name, value in found.items()}, "generator_cpu_share": share}
+
+
+def real_judge(workspace: Path, seconds: int, judge: str = JUDGE) -> dict[str, Any]:
+    """A judge itself: how much it can, how fast it is at half of that, what is left at twice that."""
+    bodies = [body(text(number, 5), judge) for number in range(CONNECTIONS)]
     with Server(workspace, "real") as server:
         closed_loop(server.url, bodies, connections=2, seconds=3)
         peak, loads = 0.0, []
@@ -112,9 +122,11 @@ def real_judge(workspace: Path, seconds: int) -> dict[str, Any]:
             )
             loads.append(load)
             peak = max(peak, rate)
-        half = at_rate(server.url, bodies[:HALF_WORKERS], rate=peak / 2, seconds=seconds)
+        half = at_rate(server.url, bodies, rate=peak / 2, connections=CONNECTIONS, seconds=seconds)
         goodput, over = decided(
-            server.url, seconds, lambda: at_rate(server.url, bodies, rate=peak * 2, seconds=seconds)
+            server.url,
+            seconds,
+            lambda: at_rate(server.url, bodies, rate=peak * 2, connections=CONNECTIONS, seconds=seconds),
         )
     return {
         "sustainable_rps": round(peak, 1),
@@ -208,9 +220,9 @@ def in_flight(engine: Any, asked: Sequence[Any], count: int, seconds: float) -> 
     return len(times_ms) / (time.perf_counter() - began), statistics.median(times_ms)
 
 
-def body(output: str) -> dict[str, Any]:
-    """One request for the demo's judge."""
-    return {"judges": [JUDGE], "input": "Which fund?", "output": output, "deadline_ms": DEADLINE_MS}
+def body(output: str, judge: str = JUDGE) -> dict[str, Any]:
+    """One request for a judge."""
+    return {"judges": [judge], "input": "Which fund?", "output": output, "deadline_ms": DEADLINE_MS}
 
 
 def text(number: int, sentences: int) -> str:
