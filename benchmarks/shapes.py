@@ -85,6 +85,7 @@ class Preloaded:
 
     def __init__(self, inner: DecoderRunner | EncoderRunner) -> None:
         self.inner = inner
+        self.device = str(inner._device)
         self.take = inner.take
         self.run: Callable[[Sequence[Work]], list[Read]] = inner.run
         self.unload = inner.unload

@@ -32,6 +32,7 @@ class CountingRunner:
     explains = True
 
     def __init__(self, fits: int = 1 << 30) -> None:
+        self.device = f"of one test: {id(self)}"
         self.fits = fits
         self.gate = threading.Event()
         self.gate.set()

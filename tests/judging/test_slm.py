@@ -267,7 +267,7 @@ def test_a_judge_that_is_let_go_ends_its_engine(version_of, judge_of):
     judge = judge_of(version_of())
     other = judge.in_mode("single-token")
     started = [thread for thread in threading.enumerate() if thread not in before]
-    assert [thread.name for thread in started] == ["assay-engine-torch"]
+    assert [thread.name for thread in started] == ["assay-engine-cpu"]
     del judge
     assert isinstance(other.judge(examples(1)[0]), Decided)  # the same engine, in another mode
     del other

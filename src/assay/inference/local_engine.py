@@ -1,6 +1,6 @@
-"""LocalEngine: a queue and one thread before a Runner that owns the device of this process.
+"""LocalEngine: a queue before a Runner on a device of this process; the device's thread takes its steps.
 
-The engine never sees a tensor, the runner never sees the queue. One step: take the most urgent requests that the runner
+The engine never sees a tensor, the runner never sees the queue. One step, a pass: take the most urgent requests that the runner
 packs together, run them, hand out what came. There is no waiting for company: whatever arrived during the last pass
 goes into the next one, so batches grow with the load by themselves and a lone request starts at once. An explanation is
 decoded a token a pass, among everything else; its prefix is the runner's to keep.
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from assay.inference.device_thread import Urgency, thread_of
 from assay.inference.endings import closed, fail, no_judge, too_large, too_late
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
 from assay.inference.own_thread import in_a_thread_of_its_own
@@ -50,7 +51,7 @@ class _Waiting:
     max_tokens: int = 0
 
     @property
-    def urgency(self) -> tuple[int, float, int]:
+    def urgency(self) -> Urgency:
         return (self.priority, self.deadline_s, self.number)
 
 
@@ -81,11 +82,12 @@ class LocalEngine:
         self._waiting_tokens = 0
         self._numbers = itertools.count()
         self._judges: dict[str, JudgeVersion] = {}
-        self._changed = threading.Condition()  # guards everything above
+        self._guard = threading.Lock()  # of everything above
         self._device = threading.Lock()  # held during a pass, and while a judge is installed
+        self._in_step: int | None = None  # the thread that is in one
         self._lost: EngineLostError | None = None
-        self._thread = threading.Thread(target=self._loop, name=f"assay-engine-{runner.backend}", daemon=True)
-        self._thread.start()
+        self._thread = thread_of(runner.device)
+        self._thread.join(self)
 
     @property
     def backend(self) -> str:
@@ -112,12 +114,12 @@ class LocalEngine:
         if version.id in self._judges:
             return
         in_a_thread_of_its_own(lambda: self._install(version, folder))
-        with self._changed:
+        with self._guard:
             self._judges[version.id] = version
 
     def remove(self, judge: str) -> None:
         """See Engine."""
-        with self._changed:
+        with self._guard:
             known = self._judges.pop(judge, None)
             gone = self._drop([item for item in self._waiting if item.work.judge == judge])
         for item in gone:
@@ -175,9 +177,9 @@ class LocalEngine:
     def close(self) -> None:
         """See Engine."""
         self._lose(closed())
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-            self._runner = _NoRunner()
+        if self._in_step != threading.get_ident():
+            with self._device:
+                self._runner = _NoRunner()
         gc.unfreeze()  # else its model would stay for ever, where it refers to itself
         gc.collect()
 
@@ -206,7 +208,7 @@ class LocalEngine:
             for work in works
         ]
         tokens = sum(len(work.ids) for work in works)
-        with self._changed:
+        with self._guard:
             if self._lost:
                 raise self._lost
             for work in works:
@@ -221,7 +223,7 @@ class LocalEngine:
                 )
             for item in items:
                 self._insert(item)
-            self._changed.notify()
+        self._thread.wake()
         return [item.future for item in items]
 
     def _insert(self, item: _Waiting) -> None:
@@ -240,7 +242,7 @@ class LocalEngine:
     def _put_back(self, items: Sequence[_Waiting]) -> None:
         """What goes on after a pass; the engine may have been closed, or the judge removed, in the meantime."""
         ended: list[tuple[_Waiting, Exception]] = []
-        with self._changed:
+        with self._guard:
             for item in items:
                 if self._lost:
                     ended.append((item, self._lost))
@@ -251,18 +253,21 @@ class LocalEngine:
         for item, error in ended:
             fail(item.future, error)
 
-    def _loop(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._lost)
-                if self._lost:
-                    return
-            try:
-                self._step()
-            except Exception as error:  # a defect, or a device that is gone: nobody may wait for ever
-                got = f"{type(error).__name__}: {shown(str(error), 200)}"
-                self._lose(EngineLostError("The engine stopped.", got=got))
-                return
+    def urgency(self) -> Urgency | None:
+        """See `device_thread.Steps`."""
+        with self._guard:
+            return self._waiting[0].urgency if self._waiting else None
+
+    def step(self) -> None:
+        """See `device_thread.Steps`."""
+        self._in_step = threading.get_ident()
+        try:
+            self._step()
+        except Exception as error:  # a defect, or a device that is gone: nobody may wait for ever
+            got = f"{type(error).__name__}: {shown(str(error), 200)}"
+            self._lose(EngineLostError("The engine stopped.", got=got))
+        finally:
+            self._in_step = None
 
     def _step(self) -> None:
         """One pass: the most urgent requests that go together."""
@@ -286,7 +291,7 @@ class LocalEngine:
 
     def _taken(self) -> list[_Waiting]:
         """Out of the queue: what goes into the next pass, and whatever nobody waits for any more."""
-        with self._changed:
+        with self._guard:
             moment = now()
             candidates = self._waiting[:CANDIDATES]
             late = self._drop([item for item in candidates if item.deadline_s < moment])
@@ -297,7 +302,7 @@ class LocalEngine:
         if not alive:
             return []
         places = self._runner.take([item.work for item in alive], self._token_budget)
-        with self._changed:  # less what was removed with its judge while the runner chose
+        with self._guard:  # less what was removed with its judge while the runner chose
             chosen = self._drop([alive[place] for place in places])
         # an explanation is running from its first token on
         batch = [item for item in chosen if item.started_s or item.future.set_running_or_notify_cancel()]
@@ -322,10 +327,10 @@ class LocalEngine:
             _log.info("passes are larger again", extra={"tokens_a_pass": self._token_budget})
 
     def _lose(self, error: EngineLostError) -> None:
-        with self._changed:
+        with self._guard:
             self._lost = self._lost or error
             left, self._waiting, self._waiting_tokens = self._waiting, [], 0
-            self._changed.notify_all()
+        self._thread.leave(self)
         for item in left:
             fail(item.future, self._lost)
 
@@ -333,7 +338,7 @@ class LocalEngine:
 class _NoRunner:
     """What a closed engine has in the place of its runner, whose memory is free then."""
 
-    backend = "none"
+    backend = device = "none"
     explains = False
 
     def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:

@@ -45,11 +45,16 @@ class OutOfMemory(Exception):  # noqa: N818 - the engine handles it; it never re
 
 
 class Runner(Protocol):
-    """The part that owns the device. All but `load` is called from one thread at a time."""
+    """The part that computes. All but `load` is called from one thread at a time."""
 
     @property
     def backend(self) -> str:
         """Its name in the table of `inference.support`."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What it computes on, such as `cpu`; its engines share one thread (`inference.device_thread`)."""
         ...
 
     @property

@@ -37,6 +37,7 @@ _CPU = torch.device("cpu")
 class Int8Runner:
     """See `inference.runner.Runner`."""
 
+    device = "cpu"
     explains = False
 
     def __init__(self, places: Places = NO_PLACES) -> None:

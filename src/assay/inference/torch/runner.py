@@ -75,6 +75,11 @@ class TorchRunner:
         return "torch"
 
     @property
+    def device(self) -> str:
+        """See Runner."""
+        return str(self._device)
+
+    @property
     def explains(self) -> bool:
         """See Runner."""
         return self._inner is not None and self._inner.explains
