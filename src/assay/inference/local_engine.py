@@ -1,9 +1,9 @@
 """LocalEngine: a queue before a Runner on a device of this process; the device's thread takes its steps.
 
-The engine never sees a tensor, the runner never sees the queue. One step, a pass: take the most urgent requests that the runner
-packs together, run them, hand out what came. There is no waiting for company: whatever arrived during the last pass
-goes into the next one, so batches grow with the load by themselves and a lone request starts at once. An explanation is
-decoded a token a pass, among everything else; its prefix is the runner's to keep.
+The engine never sees a tensor, the runner never sees the queue. One step, a pass: take the most urgent requests that
+the runner packs together, run them, hand out what came. There is no waiting for company: whatever arrived during the
+last pass goes into the next one, so batches grow with the load by themselves and a lone request starts at once. An
+explanation is decoded a token a pass, among everything else; its prefix is the runner's to keep.
 """
 
 import bisect
