@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from assay.inference.device_thread import Urgency, thread_of
 from assay.inference.endings import closed, fail, no_judge, too_large, too_late
 from assay.inference.engine import Explanation, LabelScores, Priority, Request, now
 from assay.inference.own_thread import in_a_thread_of_its_own
-from assay.inference.runner import OutOfMemory, Read, Runner, Work
+from assay.inference.runner import NoRunner, OutOfMemory, Read, Runner, Work
 from assay.schema.errors import EngineLostError, OverloadedError, UnsupportedJudgeError, shown
 from assay.schema.judge_version import JudgeVersion
 
@@ -179,7 +179,7 @@ class LocalEngine:
         self._lose(closed())
         if self._in_step != threading.get_ident():
             with self._device:
-                self._runner = _NoRunner()
+                self._runner = NoRunner()
         gc.unfreeze()  # else its model would stay for ever, where it refers to itself
         gc.collect()
 
@@ -333,28 +333,6 @@ class LocalEngine:
         self._thread.leave(self)
         for item in left:
             fail(item.future, self._lost)
-
-
-class _NoRunner:
-    """What a closed engine has in the place of its runner, whose memory is free then."""
-
-    backend = device = "none"
-    explains = False
-
-    def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:
-        """Raises EngineLostError."""
-        raise closed()
-
-    def unload(self, judge: str) -> None:
-        """There is no judge."""
-
-    def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
-        """Raises EngineLostError."""
-        raise closed()
-
-    def run(self, works: Sequence[Work]) -> list[Read]:
-        """Raises EngineLostError."""
-        raise closed()
 
 
 def _freeze_anew() -> None:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from assay.inference.endings import closed
 from assay.schema.judge_version import JudgeVersion
 
 Reads: TypeAlias = Literal["labels", "next-token"]
@@ -77,3 +78,25 @@ class Runner(Protocol):
     def run(self, works: Sequence[Work]) -> list[Read]:
         """One pass, a Read for each piece of work. Raises OutOfMemory; then nothing of it was kept."""
         ...
+
+
+class NoRunner:
+    """What a closed engine has in the place of its runner, whose memory is free then."""
+
+    backend = device = "none"
+    explains = False
+
+    def load(self, version: JudgeVersion, folder: Path) -> Callable[[], None]:
+        """Raises EngineLostError."""
+        raise closed()
+
+    def unload(self, judge: str) -> None:
+        """There is no judge."""
+
+    def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
+        """Raises EngineLostError."""
+        raise closed()
+
+    def run(self, works: Sequence[Work]) -> list[Read]:
+        """Raises EngineLostError."""
+        raise closed()

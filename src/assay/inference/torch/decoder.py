@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from assay.inference.footprint import PREFIX_BYTES
 from assay.inference.runner import OutOfMemory, Read, Work
 from assay.inference.torch.adapters import AdapterBank, adapt
 from assay.inference.torch.loading import LoadedJudge, end_tokens
@@ -20,7 +21,6 @@ from assay.inference.torch.prefix_tree import Kept, Node, PrefixTree, Run
 from assay.inference.torch.rope import longest_short
 from assay.inference.torch.stages import Computed, Stages
 
-DEFAULT_CACHE_BYTES = 512 << 20
 _MISFITS = 16  # candidates in a row that do not fit before a pass is full
 
 
@@ -39,7 +39,7 @@ class DecoderRunner:
 
     explains = True
 
-    def __init__(self, model: Any, device: torch.device, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+    def __init__(self, model: Any, device: torch.device, *, cache_bytes: int = PREFIX_BYTES) -> None:
         config = model.config.get_text_config()
         self._model = model
         self._device = device

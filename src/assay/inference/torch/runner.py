@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 import torch
 
+from assay.inference.footprint import PREFIX_BYTES
 from assay.inference.runner import Read, Work
 from assay.inference.support import check_supported
 from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.blocked_linear import block_weights
-from assay.inference.torch.decoder import DEFAULT_CACHE_BYTES, DecoderRunner
+from assay.inference.torch.decoder import DecoderRunner
 from assay.inference.torch.device import best_device, torch_dtype
 from assay.inference.torch.encoder import EncoderRunner
 from assay.inference.torch.encoder_layer import quicken
@@ -54,7 +55,7 @@ class TorchRunner:
         *,
         device: torch.device | None = None,
         alone: bool = False,
-        cache_bytes: int = DEFAULT_CACHE_BYTES,
+        cache_bytes: int = PREFIX_BYTES,
         copy_bytes: int = 0,
         places: Places = NO_PLACES,
     ) -> None:
