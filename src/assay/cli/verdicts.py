@@ -57,4 +57,4 @@ def _say(screen: Screen, summary: "RefusedSummary") -> None:
         rows = [(one.problem, one.detail, f"{one.verdicts:,}", one.since[:19]) for one in summary.reasons]
         screen.table(("why", "such as", "verdicts", "since"), rows[:SHOWN_REASONS], numbers_from=2)
     if summary.unreadable:
-        screen.say(f"{summary.unreadable:,} files there cannot be read, and stay", style="yellow")
+        screen.say(f"Files that cannot be read, and stay in {summary.folder}: {summary.unreadable:,}", style="yellow")
