@@ -19,7 +19,8 @@ from assay.inference.torch.attention import IMPLEMENTATION
 from assay.inference.torch.blocked_linear import block_weights
 from assay.inference.torch.encoder import EncoderRunner
 from assay.inference.torch.encoder_layer import quicken
-from assay.inference.torch.loading import LoadedJudge
+from assay.inference.torch.loading import LoadedJudge, drop_layers_below, merge, round_parameters
+from assay.models.adapter import Adapter
 from assay.models.backbone import find_backbone
 from assay.models.heads import MeanPoolHead
 from assay.models.tokens import TokenRow
@@ -27,6 +28,7 @@ from real_sets import SETS
 from shapes import Preloaded, answered, best, random_adapter
 
 ENCODER_ROWS = 400
+TOP_LAYER = 5
 
 
 def encoder() -> dict[str, Any]:
@@ -77,31 +79,31 @@ def _encoder_rows(count: int) -> list[TokenRow]:
 
 def _encoder_engine(adapters: Sequence[int | None]) -> LocalEngine:
     """MiniLM with one judge an entry: a head alone (None), or LoRA on the top layer of six with that seed."""
-    backbone = find_backbone("minilm")
-    model: Any = in_a_thread_of_its_own(lambda: _made_fast(backbone.load(torch.bfloat16, attention=IMPLEMENTATION)))
-    runner = EncoderRunner(model, torch.device("cpu"))
-    engine = LocalEngine(Preloaded(runner))
-    found = in_a_thread_of_its_own(
-        lambda: [
-            None if seed is None else random_adapter(model, seed, activated=False, layers=[5]) for seed in adapters
-        ]
-    )
-    for number, adapter in enumerate(found):
+    model: Any = in_a_thread_of_its_own(_minilm)
+    engine = LocalEngine(Preloaded(EncoderRunner(model, torch.device("cpu"))))
+    for number, seed in enumerate(adapters):
+        adapter, own = None, []
+        if seed is not None:
+            adapter = in_a_thread_of_its_own(
+                lambda seed=seed: random_adapter(model, seed, activated=False, layers=[TOP_LAYER])
+            )
+            own = [in_a_thread_of_its_own(lambda adapter=adapter: _minilm(adapter))]
         head = MeanPoolHead(model.config.hidden_size, 2).eval()
         loaded = LoadedJudge(judge=f"judge{number}", adapter=adapter, head=head, label_token_ids=())
-        add_loaded(engine, loaded)
+        engine.add(SimpleNamespace(id=loaded.judge, loaded=loaded, own=own), Path())  # type: ignore[arg-type]
     return engine
 
 
-def _made_fast(model: Any) -> Any:
+def _minilm(adapter: Adapter | None = None) -> Any:
+    """The body, or a judge's own layers with its adapter merged, as TorchRunner makes them."""
+    model = find_backbone("minilm").load(torch.float32 if adapter else torch.bfloat16, attention=IMPLEMENTATION)
+    if adapter is not None:
+        merge(model, adapter)
+        round_parameters(model, torch.bfloat16)
+        drop_layers_below(model, adapter.layers[0])
     block_weights(model)
     quicken(model)
     return model
-
-
-def add_loaded(engine: LocalEngine, loaded: LoadedJudge) -> None:
-    """A judge that is in memory."""
-    engine.add(SimpleNamespace(id=loaded.judge, loaded=loaded), Path())  # type: ignore[arg-type]
 
 
 def _encoder_s(engine: LocalEngine, rows: Sequence[TokenRow], judges: int) -> float:

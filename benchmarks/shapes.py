@@ -92,7 +92,7 @@ class Preloaded:
 
     def load(self, version: Any, folder: Path) -> Callable[[], None]:
         del folder
-        return lambda: self.inner.install(version.loaded)
+        return lambda: self.inner.install(version.loaded, *version.own)
 
 
 def save_decoder(shape: str, folder: Path) -> Path:
@@ -131,7 +131,7 @@ def engine_of(model: Any, *, cache_bytes: int = 512 << 20, token_budget: int = 2
 def add_judge(engine: LocalEngine, name: str, adapter: Adapter | None = None) -> None:
     """A judge by name, with or without an adapter."""
     loaded = LoadedJudge(judge=name, adapter=adapter, head=None, label_token_ids=LABELS)
-    engine.add(SimpleNamespace(id=name, loaded=loaded), Path())  # type: ignore[arg-type]
+    engine.add(SimpleNamespace(id=name, loaded=loaded, own=()), Path())  # type: ignore[arg-type]
 
 
 def random_adapter(model: Any, seed: int, *, activated: bool, layers: Sequence[int] | None = None) -> Adapter:

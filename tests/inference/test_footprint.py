@@ -25,9 +25,13 @@ def test_int8_and_full_judges_have_a_model_each(make_version):
 
 def test_an_encoder_that_may_get_layers_of_its_own_is_counted_with_them(make_version):
     lora = dataclasses.replace(make_version(), method="lora")
-    top = dataclasses.replace(lora, training={"lora_layers": "top:1"})
+    tops = [dataclasses.replace(lora, training={"lora_layers": f"top:{layers}"}) for layers in (3, 12)]
     large = dataclasses.replace(lora, backbone=dataclasses.replace(lora.backbone, parameters=10**9))
-    assert [footprint_of(one, FILES).own_bytes for one in (lora, top)] == [22 * 4 + FILES, FILES]
+    assert [footprint_of(one, FILES).own_bytes for one in (lora, *tops)] == [
+        22 * 4 + FILES,
+        11 * 4 + FILES,
+        22 * 4 + FILES,
+    ]
     assert footprint_of(large, FILES).own_bytes == COPY_BYTES + FILES
 
 

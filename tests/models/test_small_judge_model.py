@@ -18,6 +18,7 @@ from assay.inference.torch.padding import padded
 from assay.inference.torch.runner import TorchRunner
 from assay.models.backbone import find_backbone
 from assay.models.heads import MeanPoolHead
+from assay.models.lora import LoraShape
 from assay.models.small_judge_model import new_model, save_parts
 from assay.models.tokens import label_token_ids
 from assay.schema.errors import InputError, IntegrityError, NotFoundError
@@ -166,37 +167,79 @@ def test_an_encoder_survives_its_folder(backbone, round_trip, kind, method):
     assert _kinds_of_files(folder) <= {".safetensors", ".json", ".jinja"}
 
 
+@pytest.fixture
+def three_judges(backbone, round_trip, tmp_path) -> Callable:
+    """LoRA judges on one runner, of which none, one or all have copies of the layers that they change."""
+
+    def make(kind, layers, copies):
+        found = backbone(kind)
+        each = [sum(part.nbytes for part in layer.parameters()) for layer in layers_of(found.load(torch.float32))[1]]
+        copy_bytes = copies * sum(each if layers == "all" else each[-1:])
+        runner = TorchRunner(device=torch.device("cpu"), copy_bytes=copy_bytes)
+        expected, saved = {}, {}
+        for seed in range(3):
+            model = new_model(found, "lora", 2, lora=LoraShape(layers=layers)).eval()
+            disturb(model, seed)
+            version, folder = round_trip(found, "lora", model)
+            saved[version.id] = (version, shutil.move(folder, tmp_path / str(seed)))
+            runner.load(*saved[version.id])()
+            expected[version.id] = scores_of(model)
+        assert len(expected) == 3
+        return runner, expected, saved
+
+    return make
+
+
+def passes_of(runner, works, token_budget=4096):
+    """Each pass's work and what was read for it, until nothing is left."""
+    left = list(works)
+    while left:
+        taken = [left[place] for place in runner.take(left, token_budget)]
+        yield taken, runner.run(taken)
+        left = [work for work in left if work not in taken]
+
+
+def works_of(judges) -> list[Work]:
+    return [Work(judge=judge, ids=tuple(row), reads="labels") for row in ROWS for judge in judges]
+
+
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
-@pytest.mark.parametrize("copies", [0, 1, 3])
-def test_layers_of_ones_own_give_the_scores_of_shared_ones(backbone, round_trip, tmp_path, kind, copies):
-    """Three judges on one runner, of which none, one or all have a copy of the layers."""
-    found = backbone(kind)
-    layer_bytes = sum(part.nbytes for part in layers_of(found.load(torch.float32))[1].parameters())
-    runner = TorchRunner(device=torch.device("cpu"), copy_bytes=copies * layer_bytes)
-    expected = {}
-    for seed in range(3):
-        model = new_model(found, "lora", 2).eval()
-        disturb(model, seed)
-        version, folder = round_trip(found, "lora", model)
-        kept = tmp_path / str(seed)
-        shutil.move(folder, kept)
-        runner.load(version, kept)()
-        expected[version.id] = scores_of(model)
-    assert len(expected) == 3
-    works = [Work(judge=judge, ids=tuple(row), reads="labels") for row in ROWS for judge in expected]
-    found_scores = {}
-    while left := [work for work in works if work not in found_scores]:
-        taken = [left[place] for place in runner.take(left, 4096)]
-        assert len(taken) == len(ROWS) * (1 if copies == 3 or (copies == 1 and len(left) == 12) else 3 - copies)
-        found_scores |= zip(taken, runner.run(taken), strict=True)
-    for work, read in found_scores.items():
-        place = [tuple(row) for row in ROWS].index(work.ids)
-        assert np.allclose(read.scores, expected[work.judge][place].numpy(), atol=1e-5)
+@pytest.mark.parametrize(
+    ("layers", "copies", "judges_a_pass"),
+    [
+        ("all", 0, [3]),
+        ("all", 1, [1, 2]),
+        ("all", 3, [1, 1, 1]),
+        ("top:1", 0, [3]),
+        ("top:1", 1, [3]),
+        ("top:1", 3, [3]),
+    ],
+)
+def test_layers_of_ones_own_give_the_scores_of_shared_ones(three_judges, kind, layers, copies, judges_a_pass):
+    """Who has layers of their own from the first on is alone in a pass; above shared ones all go together."""
+    runner, expected, saved = three_judges(kind, layers, copies)
+    passes = list(passes_of(runner, works_of(expected)))
+    assert [len(taken) for taken, _ in passes] == [len(ROWS) * judges for judges in judges_a_pass]
+    for taken, reads in passes:
+        for work, read in zip(taken, reads, strict=True):
+            place = [tuple(row) for row in ROWS].index(work.ids)
+            assert np.allclose(read.scores, expected[work.judge][place].numpy(), atol=1e-5)
+    assert len(runner._copied) == copies
     if copies == 1:  # what goes makes room
-        first, *_ = expected
+        first, *_, last = saved
         runner.unload(first)
-        runner.load(version, kept)()
-        assert len(runner._copied) == 1
+        runner.load(*saved[last])()
+        assert list(runner._copied) == [last]
+
+
+@pytest.mark.parametrize("copies", [0, 3])
+def test_a_budget_counts_shared_layers_once(three_judges, copies):
+    """Two layers, of which the lower one is shared: three judges on one text cost it (1 + 3) / 2 times."""
+    runner, expected, _ = three_judges("bert", "top:1", copies)
+    wanted = works_of(expected)[:6]  # two texts, of 6 and 2 tokens
+    assert [len(taken) for taken, _ in passes_of(runner, wanted, token_budget=16)] == [6]
+    assert [len(taken) for taken, _ in passes_of(runner, wanted, token_budget=15)] == [5, 1]
+    assert [len(taken) for taken, _ in passes_of(runner, wanted, token_budget=12)] == [3, 3]
 
 
 @pytest.mark.parametrize(("kind", "config"), DECODERS)

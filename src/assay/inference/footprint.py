@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from assay.models.lora_layers import ALL_LAYERS
 from assay.schema.judge_version import Dtype, JudgeVersion
 
 EngineKey: TypeAlias = tuple[str, str]  # weights, number format
-COPY_BYTES = 512 << 20  # of an engine, for copies of layers with a merged adapter: 24 on MiniLM, 3 on BERT-base
+COPY_BYTES = 512 << 20  # of an engine, for layers with a merged adapter: 24 times all of MiniLM's, 3 of BERT-base
 PREFIX_BYTES = 512 << 20  # of an engine of decoders, for the prefixes that it keeps: what they may take at most
+_LEAST_LAYERS = 6
 _PARAMETER_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "int8": 2}  # int8: 1 in layers, 2 to 4 in embeddings
 
 
@@ -40,8 +42,7 @@ def footprint_of(version: JudgeVersion, files_bytes: int) -> Footprint:
     shared = model + (PREFIX_BYTES if version.family == "decoder" else 0)
     if version.method == "full":
         return Footprint(engine=engine_key(version), shared_bytes=shared)
-    own = files_bytes + (min(model, COPY_BYTES) if _gets_a_copy(version) else 0)
-    return Footprint(engine=engine_key(version), shared_bytes=shared, own_bytes=own)
+    return Footprint(engine=engine_key(version), shared_bytes=shared, own_bytes=files_bytes + _copy_bytes(version))
 
 
 def footprint_elsewhere(version: JudgeVersion, files_bytes: int) -> Footprint:
@@ -70,11 +71,14 @@ def model_bytes(version: JudgeVersion) -> int:
     return version.backbone.parameters * _PARAMETER_BYTES[version.dtype]
 
 
-def _gets_a_copy(version: JudgeVersion) -> bool:
-    """Whether it may get layers of its own, its adapter merged: an encoder whose adapter changes every layer.
+def _copy_bytes(version: JudgeVersion) -> int:
+    """Of the layers of its own that an encoder's LoRA judge may get, its adapter merged: the k that it changes, or all.
 
-    The whole model is counted for them, though the embeddings are shared: how much they are the version does not say.
+    How many layers there are, and how much the shared embeddings take, the version does not say: the whole model is
+    counted for all, and a sixth of it a layer, for few encoders have less than six.
     """
-    return (
-        version.family == "encoder" and version.method == "lora" and version.training.get("lora_layers", "all") == "all"
-    )
+    if version.family != "encoder" or version.method != "lora":
+        return 0
+    changed = version.training.get("lora_layers", ALL_LAYERS)
+    share = 1.0 if changed == ALL_LAYERS else min(int(changed.removeprefix("top:")) / _LEAST_LAYERS, 1.0)
+    return min(int(share * model_bytes(version)), COPY_BYTES)

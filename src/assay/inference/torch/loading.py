@@ -79,6 +79,13 @@ def share_outside_layers(model: nn.Module, other: nn.Module) -> None:
             module._parameters.update(other.get_submodule(name)._parameters)
 
 
+def drop_layers_below(model: nn.Module, first: int) -> None:
+    """Free the numbered layers before `first`; a LayerRange from there on still runs."""
+    layers = layers_of(model)[1]
+    for place in range(first):
+        layers[place] = nn.Identity()
+
+
 def end_tokens(model: Any) -> frozenset[int]:
     """Tokens that end an explanation."""
     found = [model.config.get_text_config().eos_token_id, getattr(model.generation_config, "eos_token_id", None)]

@@ -19,6 +19,7 @@ from assay.inference.torch.encoder_layer import quicken
 from assay.inference.torch.layer_range import layers_of
 from assay.inference.torch.loading import (
     LoadedJudge,
+    drop_layers_below,
     find_body,
     load_judge,
     merge,
@@ -43,9 +44,9 @@ class TorchRunner:
         alone: this engine will run one judge only: its adapter is merged into the weights, which saves the low-rank
             products. Activated LoRA is never merged.
         cache_bytes: memory for shared prefixes (decoders).
-        copy_bytes: memory for copies of an encoder's layers, each with the adapter of one judge merged: for judges
-            whose adapter changes every layer, which share no work. The low-rank products cost a short text alone half
-            as much again. Where the memory is spent the adapter stays beside the weights.
+        copy_bytes: memory for copies of the layers that a judge's adapter changes in an encoder, the adapter merged:
+            judges share no work there, and the low-rank products cost a short text alone half as much again. Where
+            the memory is spent the adapter stays beside the weights.
         places: the folders of backbones that do not lie where they did when their judges were trained.
 
     """
@@ -64,8 +65,8 @@ class TorchRunner:
         self._cache_bytes = cache_bytes
         self._copy_bytes = copy_bytes
         self._places = places
-        self._layer_bytes = 0  # what one copy takes
-        self._copied: set[str] = set()  # judges with layers of their own
+        self._layer_bytes: list[int] = []  # of each layer
+        self._copied: dict[str, int] = {}  # bytes of judges' own layers
         self._weights: tuple[str, str] | None = None  # digest and dtype of the backbone
         self._inner: _Inner | None = None
         self._loading = threading.Lock()
@@ -103,13 +104,13 @@ class TorchRunner:
                 self._inner = inner
             ready = self._inner
             if isinstance(ready, EncoderRunner) and (own := self._own_layers(version, backbone, loaded, ready)):
-                return lambda: ready.install(loaded.merged(), own)
+                return lambda: ready.install(loaded, own)
         return lambda: ready.install(loaded)
 
     def unload(self, judge: str) -> None:
         """See Runner."""
         self._runner.unload(judge)
-        self._copied.discard(judge)
+        self._copied.pop(judge, None)
 
     def take(self, candidates: Sequence[Work], token_budget: int) -> list[int]:
         """See Runner."""
@@ -149,7 +150,7 @@ class TorchRunner:
             model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
             pad = getattr(backbone.config.get_text_config(), "pad_token_id", None)
             return PaddedRunner(model, version.family, self._device, pad_id=pad or 0), loaded
-        self._layer_bytes = sum(part.nbytes for part in layers_of(model)[1].parameters())
+        self._layer_bytes = [sum(part.nbytes for part in layer.parameters()) for layer in layers_of(model)[1]]
         _make_fast(model)
         if version.family == "encoder":
             return EncoderRunner(model, self._device), loaded
@@ -158,15 +159,18 @@ class TorchRunner:
     def _own_layers(
         self, version: JudgeVersion, backbone: Backbone, loaded: LoadedJudge, inner: EncoderRunner
     ) -> Any | None:
-        """A body of the judge's own, or None where it shares work with others or there is no memory left for one."""
-        if loaded.adapter is None or loaded.adapter.layers[0] > 0:
+        """A body whose layers from the judge's branch on are its own, or None without an adapter or memory for them."""
+        if loaded.adapter is None:
             return None
-        if (len(self._copied) + 1) * self._layer_bytes > self._copy_bytes:
+        branch = loaded.adapter.layers[0]
+        wanted = sum(self._layer_bytes[branch:])
+        if sum(self._copied.values()) + wanted > self._copy_bytes:
             return None
         model = self._body(version, backbone, loaded.adapter)
+        drop_layers_below(model, branch)
         _make_fast(model)
         share_outside_layers(model, inner.model)
-        self._copied.add(version.id)
+        self._copied[version.id] = wanted
         return model
 
     def _body(self, version: JudgeVersion, backbone: Backbone, adapter: Adapter | None) -> Any:
