@@ -279,6 +279,7 @@ async def test_engines_that_nobody_needs_are_closed_before_another_is_built(shop
 
 
 async def test_what_does_not_fit_beside_the_champion_is_said_and_pushes_nobody_out(shop):
+    shop.configure("[serving]\nwatch_s = 3600\n")  # it looks when the test says so, not between two of its lines
     device = Device()
     async with shop.serving(make_engine=device.engine) as (client, serving):
         serving.judges._max_bytes = 100  # one judge of 22 parameters in float32, not two
