@@ -10,7 +10,6 @@ reason beside it. `int8_speedup` is int8.py's, from its own results.
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from assay.inference.local_engine import LocalEngine
 from assay.inference.own_thread import in_a_thread_of_its_own
 from assay.models.adapter import Adapter
 from assay.models.tokens import TokenRow
-from assay.serving.freed_memory import give_back
+from assay.serving.level_memory import give_back, keep_few_prepared
 from encoder import encoder
 from machine import describe_machine, matmul_peak, write_result
 from shapes import (
@@ -278,11 +277,9 @@ def session() -> dict[str, Any]:
 def memory() -> dict[str, Any]:
     """Resident memory over 100,000 requests with prefixes that come and go, on a small decoder with a small cache.
 
-    As in a server PyTorch and oneDNN keep 32 prepared products each, unless the environment says otherwise, and freed
-    memory is given back.
+    With what a server does for it (`serving.level_memory`).
     """
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    keep_few_prepared()
     values = {**SHAPES["135m"], "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     SHAPES["small"] = {**values, "num_key_value_heads": 2, "intermediate_size": 128, "vocab_size": 8192}
     numbers = np.random.default_rng(0)

@@ -26,12 +26,12 @@ from assay.server.late_answers import LateAnswers
 from assay.server.loading import JudgeLoader
 from assay.serving.admission import Admission
 from assay.serving.endless import ended, endless
-from assay.serving.freed_memory import keep_giving_back
 from assay.serving.instruments import Instruments
 from assay.serving.intake import Intake
 from assay.serving.judges_loaded import JudgesLoaded, ServingJudge
 from assay.serving.kept_text import KeptText
 from assay.serving.larger import LargerJudge
+from assay.serving.level_memory import keep_few_prepared, keep_giving_back
 from assay.serving.process import ServingProcess, serving_process
 from assay.serving.recorder import Recorder
 from assay.serving.retention import Retention
@@ -49,15 +49,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MIB = 1 << 20
-_FOR_A_SERVER = {
-    # the tokenizer's own threads would stand in the way of the engine's: a text of 119 tokens under an int8 judge took
-    # 11.4 ms beside them and 9.6 without
-    "TOKENIZERS_PARALLELISM": "false",
-    # prepared products that PyTorch and oneDNN keep, by shape: packed passes have ever new shapes, and 1,024 of each
-    # took 100 MiB over 100,000 requests of a small model; fewer were no slower
-    "LRU_CACHE_CAPACITY": "32",
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
-}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,8 +138,10 @@ def serving_of(
     Args: `make_engine` builds the engine of a backbone, by default the one that suits this machine; `small` loads
     judges that need none; `open_access` lets callers in without a key while there are no keys.
     """
-    for variable, value in _FOR_A_SERVER.items():
-        os.environ.setdefault(variable, value)
+    # the tokenizer's own threads would stand in the way of the engine's: a text of 119 tokens under an int8 judge took
+    # 11.4 ms beside them and 9.6 without
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_few_prepared()
     limits = ServingSettings.from_mapping(settings.serving)
     redactor = Redactor(RedactionRules.from_mapping(settings.redaction))
     settings.data.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.serving.freed_memory import give_back
+from assay.serving.level_memory import give_back
 
 glibc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="malloc_trim is glibc's")
 
